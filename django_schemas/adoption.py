@@ -1,0 +1,165 @@
+"""Adoption: what makes a model class one of an environment, as it is prepared: declared models and those of adopted,
+unmodified apps alike.
+
+Its table learns its environments, its managers give placed querysets, and instances of two schemas are told apart and
+are not written into each other's. Historic models of migrations are left alone, but for those of other environments
+than the one being migrated: their tables are named with their schema.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.db.migrations import state as migration_state
+from django.db.models import Model, options
+from django.db.models.options import Options
+from django.db.models.signals import class_prepared
+from django.utils.functional import cached_property
+
+from .alias import SchemaAlias, SchemaTable
+from .context import active_alias
+from .importing import install as watch_imports
+from .membership import declared_environment, environments_of, environments_of_name, is_current
+from .querysets import placed_manager, refuse_other
+from .routers import instance_alias, placed_using, single_home
+from .target import migrating
+
+__all__ = ["adopt", "known_table", "prepare"]
+
+_tables: dict[str, SchemaTable] = {}
+"""Every table of an environment, by its name."""
+
+
+class SchemaOptions(Options):  # type: ignore[type-arg]
+    """The `_meta` of a model in an environment: all its managers carry placements."""
+
+    @cached_property
+    def managers(self) -> Any:
+        """The managers, each giving placed querysets."""
+        managers = super().managers
+        for manager in managers:
+            placed_manager(manager)
+        return managers
+
+    @cached_property
+    def base_manager(self) -> Any:
+        """The manager that Django itself uses."""
+        return placed_manager(super().base_manager)
+
+
+def prepare() -> None:
+    """Make Django accept `Meta.db_environment`, and take up each model as it is prepared. Called once, before models."""
+    # The one patch of Django: there is no hook for options of a model's Meta. Both modules hold the tuple by name.
+    if "db_environment" not in options.DEFAULT_NAMES:
+        options.DEFAULT_NAMES = (*options.DEFAULT_NAMES, "db_environment")  # type: ignore[misc]
+        migration_state.DEFAULT_NAMES = options.DEFAULT_NAMES  # type: ignore[attr-defined]
+    class_prepared.connect(_prepared, dispatch_uid="django_schemas.adoption")
+    watch_imports()
+
+
+def known_table(name: str) -> SchemaTable | None:
+    """The table of an environment that has this name."""
+    return _tables.get(name)
+
+
+def adopt(model: type[Model]) -> None:
+    """Make a model class one of its environments', if it has any."""
+    environments = environments_of(model)
+    if not environments:
+        return
+    table = SchemaTable(model._meta.db_table, environments)
+    model._meta.db_table = _tables[table] = table
+    model._meta.__class__ = SchemaOptions
+    declared = declared_environment(model)
+    if declared is not None and not (model._meta.proxy or model._meta.auto_created):
+        # Inherited or not, it is written into migrations: a model that is deleted later has no other record of it.
+        model._meta.original_attrs.setdefault("db_environment", declared)
+    model._meta._expire_cache()
+    _guard(model)
+
+
+def _prepared(sender: type[Model], **kwargs: Any) -> None:
+    if is_current(sender):
+        adopt(sender)
+        return
+    target = migrating()
+    if target is None or target.environment is None:
+        return
+    label, name = sender._meta.app_label, sender._meta.object_name
+    environments = environments_of_name(label, name, sender) if name else ()
+    if environments and target.environment not in environments:
+        sender._meta.db_table = SchemaTable(sender._meta.db_table, environments)
+
+
+def _guard(model: type[Model]) -> None:
+    """Give a class the methods that keep schemas apart, around those it has."""
+    for name, guard in (("save_base", _save_base), ("delete", _delete), ("__eq__", _eq), ("__hash__", _hash)):
+        method = getattr(model, name)
+        if not getattr(method, "keeps_schemas_apart", False):
+            wrapped = wraps(method)(guard(method))
+            wrapped.keeps_schemas_apart = True  # type: ignore[attr-defined]
+            setattr(model, name, wrapped)
+
+
+def _save_base(method: Callable[..., None]) -> Callable[..., None]:
+    def save_base(
+        self: Model,
+        raw: bool = False,
+        force_insert: Any = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Any = None,
+    ) -> None:
+        method(self, raw, force_insert, force_update, using and _own_place(self, using), update_fields)
+
+    return save_base
+
+
+def _delete(method: Callable[..., Any]) -> Callable[..., Any]:
+    def delete(self: Model, using: str | None = None, keep_parents: bool = False, **kwargs: Any) -> Any:
+        return method(self, using=using and _own_place(self, using), keep_parents=keep_parents, **kwargs)
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    return delete
+
+
+def _eq(method: Callable[[Model, object], bool]) -> Callable[[Model, object], bool]:
+    def __eq__(self: Model, other: object) -> bool:  # noqa: N807
+        equal = method(self, other)
+        if equal is not True or self is other:
+            return equal
+        return _identity(self) == _identity(other)  # type: ignore[arg-type]  # equal to a model instance: is one
+
+    return __eq__
+
+
+def _hash(method: Callable[[Model], int]) -> Callable[[Model], int]:
+    def __hash__(self: Model) -> int:  # noqa: N807
+        return hash((method(self), _identity(self)))
+
+    return __hash__
+
+
+def _own_place(instance: Model, using: str) -> str:
+    """The place that `using` means for an instance; SchemaMismatch if it is not the instance's own."""
+    table = instance._meta.db_table
+    own = instance_alias(instance, table.environments)
+    alias = placed_using(type(instance), using, own)
+    if own is not None:
+        refuse_other(alias, own, instance)
+    return alias
+
+
+def _identity(instance: Model) -> tuple[str, str] | None:
+    """What tells instances with the same primary key apart: their database and schema.
+
+    An instance that was never saved nor read counts as one of the place it would be saved to now.
+    """
+    environments = instance._meta.db_table.environments
+    alias = instance._state.db
+    if not isinstance(alias, SchemaAlias):
+        found = active_alias(environments) or single_home(environments)
+        if found is None:
+            return None
+        alias = found
+    return (alias.db, alias.schema)

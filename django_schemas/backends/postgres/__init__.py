@@ -1,0 +1,1 @@
+"""What our PostgreSQL backends change of Django's, one module for each of Django's own."""

@@ -1,0 +1,168 @@
+"""The compilers: Django's, with `"schema"."table"` where a statement names a table: FROM and JOIN, INSERT INTO, UPDATE
+and DELETE FROM. Columns stay `"table"."column"`, which PostgreSQL resolves.
+
+The schema is that of the alias a statement is compiled for. A subquery's compiler is not told it by Django, so it takes
+the enclosing statement's; if its own queryset was bound to another schema, that is an error and nothing is sent.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db.backends.postgresql import compiler
+from django.db.models.sql.datastructures import BaseTable, Join
+
+from ...adoption import known_table
+from ...alias import SchemaAlias, SchemaTable
+from ...context import active_alias
+from ...environments import primary_of
+from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
+from ...identifiers import quote
+from ...replicas import note_write
+from ...routers import no_schema_message, single_home
+
+__all__ = [
+    "SQLAggregateCompiler",
+    "SQLCompiler",
+    "SQLDeleteCompiler",
+    "SQLInsertCompiler",
+    "SQLUpdateCompiler",
+]
+
+
+class QualifyingMixin:
+    """Writes the schema in front of tables. For each of Django's compilers."""
+
+    def as_sql(self, *args: Any, **kwargs: Any) -> Any:
+        # Django compiles subqueries with the connection alone: the connection keeps what is being compiled on it.
+        with self._compiling():
+            return super().as_sql(*args, **kwargs)
+
+    @contextmanager
+    def _compiling(self) -> Iterator[None]:
+        stack = self.connection.compiling
+        stack.append(self._alias(stack[-1] if stack else None))
+        try:
+            yield
+        finally:
+            stack.pop()
+
+    def _alias(self, enclosing: SchemaAlias | None) -> SchemaAlias | None:
+        """The alias that this statement is compiled for."""
+        given = self.using if isinstance(self.using, SchemaAlias) else enclosing
+        own = getattr(self.query, "placement", None)
+        if given is None or own is None:
+            return given or own
+        if given.environment == own.environment and not given.same_place(own):
+            raise SchemaMismatch(
+                f"A query on {own.placement} was put into one on {given.placement}: make both in one schema."
+            )
+        if given.environment == own.environment or self.using is given:
+            return given
+        if own.db != primary_of(self.connection.alias):
+            raise SchemaMismatch(
+                f"A query on {own.placement} was put into one on {given.placement}: "
+                "PostgreSQL can't join two databases."
+            )
+        return own
+
+    def get_from_clause(self) -> tuple[list[str], list[Any]]:
+        clauses, params = super().get_from_clause()
+        sources = [
+            source
+            for alias, source in self.query.alias_map.items()
+            if self.query.alias_refcount[alias] and isinstance(source, BaseTable | Join)
+        ]
+        for index, source in enumerate(sources):
+            if isinstance(source.table_name, SchemaTable):
+                head = f"{source.join_type} " if source.join_type else ""
+                clauses[index] = self.with_schema(clauses[index], head, source.table_name)
+        for index in range(len(sources), len(clauses)):
+            clauses[index] = self._qualify_extra(clauses[index])
+        return clauses, params
+
+    def _qualify_extra(self, clause: str) -> str:
+        """Qualify a table that was named by hand, by `.extra(tables=...)`."""
+        table = known_table(clause.removeprefix(", ").strip('"'))
+        return clause if table is None else self.with_schema(clause, ", ", table)
+
+    def with_schema(self, sql: str, head: str, table: SchemaTable) -> str:
+        """Put the schema in front of the table's name, which follows `head` in the statement."""
+        name = quote(table)
+        if not sql.startswith(head + name):
+            raise SchemasError(f"This version of Django writes {sql!r} where {head + name!r} was expected.")
+        return f"{head}{quote(self.schema_of(table))}.{sql[len(head) :]}"
+
+    def schema_of(self, table: SchemaTable) -> str:
+        """The schema that a table of this statement stands in.
+
+        Raises:
+            NoActiveSchema: nothing says which.
+            SchemaMismatch: its environment lives in another database than the one asked.
+        """
+        alias = self.connection.compiling[-1]
+        if alias is not None and alias.environment in table.environments:
+            return alias.schema
+        db = primary_of(self.connection.alias)
+        found = active_alias(table.environments, db) or single_home(table.environments)
+        if found is None:
+            raise NoActiveSchema(no_schema_message(f"Table {table!s}", table.environments, db))
+        if found.db != db:
+            raise SchemaMismatch(
+                f"Table {table!s} is in {found.placement}, and this query runs on database {db!r}: "
+                "PostgreSQL can't join two databases."
+            )
+        return found.schema
+
+
+class WritingMixin(QualifyingMixin):
+    """For the compilers of statements that write."""
+
+    def execute_sql(self, *args: Any, **kwargs: Any) -> Any:
+        db = primary_of(self.connection.alias)
+        if db != self.connection.alias:
+            raise ReadOnlyReplica(f"Database {self.connection.alias!r} is a replica: write to {db!r}.")
+        note_write(db)
+        return super().execute_sql(*args, **kwargs)
+
+
+class SQLCompiler(QualifyingMixin, compiler.SQLCompiler):
+    """Compiles SELECT."""
+
+
+class SQLAggregateCompiler(QualifyingMixin, compiler.SQLAggregateCompiler):
+    """Compiles an aggregation over a subquery."""
+
+
+class SQLInsertCompiler(WritingMixin, compiler.SQLInsertCompiler):
+    """Compiles INSERT."""
+
+    def as_sql(self) -> list[tuple[str, Any]]:
+        with self._compiling():
+            statements = compiler.SQLInsertCompiler.as_sql(self)
+            table = self.query.get_meta().db_table
+            if isinstance(table, SchemaTable):
+                head = self.connection.ops.insert_statement(on_conflict=self.query.on_conflict) + " "
+                statements = [(self.with_schema(sql, head, table), params) for sql, params in statements]
+            return statements
+
+
+class SQLUpdateCompiler(WritingMixin, compiler.SQLUpdateCompiler):
+    """Compiles UPDATE."""
+
+    def as_sql(self) -> tuple[str, Any]:
+        with self._compiling():
+            sql, params = compiler.SQLUpdateCompiler.as_sql(self)
+            table = self.query.alias_map[self.query.base_table].table_name if sql else None
+            if isinstance(table, SchemaTable):
+                sql = self.with_schema(sql, "UPDATE ", table)
+            return sql, params
+
+
+class SQLDeleteCompiler(WritingMixin, compiler.SQLDeleteCompiler):
+    """Compiles DELETE."""
+
+    def _as_sql(self, query: Any) -> tuple[str, Any]:
+        sql, params = super()._as_sql(query)
+        table = query.alias_map[query.base_table].table_name
+        return (self.with_schema(sql, "DELETE FROM ", table) if isinstance(table, SchemaTable) else sql), params

@@ -1,0 +1,76 @@
+"""Widening: turns the 32-bit integer columns of a schema into 64-bit ones.
+
+All columns of a table are changed by one ALTER TABLE, so each table is rewritten once. PostgreSQL widens the sequence
+of an identity column with its column, and keeps foreign keys valid between integers of two sizes while the tables are
+changed one after the other; sequences of serial columns are altered by themselves.
+"""
+
+from dataclasses import dataclass
+
+from django.db import connections, transaction
+
+from .alias import SchemaAlias
+from .identifiers import qualified, quote
+from .schemas import lock_schema
+
+__all__ = ["Widened", "widen_integers"]
+
+_COLUMNS = """
+    SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+      AND a.atttypid = 'pg_catalog.int4'::regtype AND a.attinhcount = 0
+    GROUP BY c.oid, c.relname
+    ORDER BY c.relname
+"""
+
+_SERIAL_SEQUENCES = """
+    SELECT s.relname
+    FROM pg_catalog.pg_class s
+    JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+    JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
+    WHERE n.nspname = %s AND q.seqtypid = 'pg_catalog.int4'::regtype
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.objid = s.oid AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'i')
+    ORDER BY s.relname
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """A table or sequence that was widened.
+
+    Attributes:
+        name: its name.
+        columns: names of the columns, now 64-bit; empty for a sequence.
+    """
+
+    name: str
+    columns: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join(self.columns)})" if self.columns else f"sequence {self.name}"
+
+
+def widen_integers(alias: SchemaAlias) -> list[Widened]:
+    """Turn all 32-bit integer columns of a schema, and the sequences that feed them, into 64-bit ones.
+
+    One transaction; each table that has such a column is locked and rewritten once. A second call finds nothing to do.
+
+    Returns:
+        What was changed.
+    """
+    with transaction.atomic(using=alias.db), connections[alias.db].cursor() as cursor:
+        lock_schema(alias)
+        cursor.execute(_COLUMNS, [alias.schema])
+        tables = [Widened(name, tuple(columns)) for name, columns in cursor.fetchall()]
+        cursor.execute(_SERIAL_SEQUENCES, [alias.schema])
+        sequences = [Widened(name) for (name,) in cursor.fetchall()]
+        for table in tables:
+            changes = ", ".join(f"ALTER COLUMN {quote(column)} TYPE bigint" for column in table.columns)
+            cursor.execute(f"ALTER TABLE {qualified(alias.schema, table.name)} {changes}")
+        for sequence in sequences:
+            cursor.execute(f"ALTER SEQUENCE {qualified(alias.schema, sequence.name)} AS bigint")
+    return tables + sequences

@@ -1,0 +1,25 @@
+"""The settings, as typed values. Nothing else in this package reads `django.conf.settings`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+__all__ = ["database_environments", "databases", "routers"]
+
+
+def database_environments() -> Mapping[str, Mapping[str, Any]]:
+    """`DATABASE_ENVIRONMENTS`: each environment's name and its `SCHEMA_NAME`, `APPS`, `ADDITIONAL_SCHEMAS`."""
+    value: Mapping[str, Mapping[str, Any]] = getattr(settings, "DATABASE_ENVIRONMENTS", {})
+    return value
+
+
+def databases() -> Mapping[str, Mapping[str, Any]]:
+    """`DATABASES`, with our key `ENVIRONMENTS`: names of the environments that a database hosts."""
+    value: Mapping[str, Mapping[str, Any]] = settings.DATABASES
+    return value
+
+
+def routers() -> list[Any]:
+    """`DATABASE_ROUTERS`: dotted paths or objects."""
+    return list(settings.DATABASE_ROUTERS)

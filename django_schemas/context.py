@@ -1,0 +1,197 @@
+"""The active placement: which schema of an environment is meant when nothing else says so.
+
+Held in a `ContextVar`, so that threads and asyncio tasks are kept apart; entered and left by `schema_context`. Nothing
+here touches a connection.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial, wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+from .alias import SchemaAlias
+from .environments import alias_for
+from .environments import environment as declared
+from .placement import Placement
+
+__all__ = ["activate", "active_alias", "active_placement", "bound_to", "schema_context", "steps_in"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_active: ContextVar[tuple[SchemaAlias, ...]] = ContextVar("django_schemas_active", default=())
+"""Active places, the innermost last."""
+
+
+def active_alias(environments: tuple[str, ...], db: str | None = None) -> SchemaAlias | None:
+    """The innermost active place of any of these environments; only one on that database, if a database is named."""
+    for alias in reversed(_active.get()):
+        if alias.environment in environments and (db is None or alias.db == db):
+            return alias
+    return None
+
+
+def active_placement(environment: str | None = None) -> Placement | None:
+    """The active placement of an environment, or the innermost of all if none is named.
+
+    Raises:
+        ConfigError: the environment is not declared.
+    """
+    if environment is None:
+        stack = _active.get()
+        return stack[-1].placement if stack else None
+    alias = active_alias((declared(environment).name,))
+    return alias.placement if alias else None
+
+
+def _enter(alias: SchemaAlias) -> None:
+    _active.set((*_active.get(), alias))
+
+
+def _leave(alias: SchemaAlias) -> None:
+    # The entry itself is taken out, not "whatever came before it" put back: contexts that end in another order than
+    # they began (interleaved generators), or in another task, neither end each other nor come back to life.
+    stack = _active.get()
+    for index in range(len(stack) - 1, -1, -1):
+        if stack[index] is alias:
+            _active.set(stack[:index] + stack[index + 1 :])
+            return
+
+
+@contextmanager
+def activate(alias: SchemaAlias) -> Iterator[SchemaAlias]:
+    """Make a place active, for code that has its alias already."""
+    _enter(alias)
+    try:
+        yield alias
+    finally:
+        _leave(alias)
+
+
+class schema_context:  # noqa: N801 - used as django.db.transaction.atomic is
+    """Make a placement active: as a context manager or as a decorator, sync or async.
+
+    It nests, may be entered while it is entered, and may be shared by threads and tasks. As a decorator of a generator
+    function it is active during each step and not between the steps; a `with` inside a generator stays active while
+    the generator is suspended, for whoever goes on with it.
+
+    Args:
+        db: alias of a writable database.
+        schema: name of the schema. Whether it exists is not looked up: the first query tells.
+        environment: may be left out where the database hosts one multi-schema environment.
+
+    Raises:
+        ConfigError: the database hosts no such environment, or it is not clear which is meant.
+        InvalidSchemaName: the name breaks the rules for schema names.
+    """
+
+    def __init__(self, db: str, schema: str, environment: str | None = None) -> None:
+        self._alias = alias_for(db, schema, None if environment is None else (declared(environment).name,))
+
+    def __enter__(self) -> Placement:
+        _enter(self._alias)
+        return self._alias.placement
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _leave(self._alias)
+
+    async def __aenter__(self) -> Placement:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(exc_type, exc, traceback)
+
+    def __call__(self, function: _F) -> _F:
+        return bound_to(lambda: self._alias, function)
+
+
+def bound_to(find_alias: Callable[[], SchemaAlias], function: _F) -> _F:
+    """Wrap a function, a coroutine function or a generator function, so that it runs with a place active.
+
+    Args:
+        find_alias: called once at each call of the function.
+        function: what to wrap.
+    """
+    wrapper: Callable[..., Any]
+    if isgeneratorfunction(function):
+
+        def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            return steps_in(find_alias(), function(*args, **kwargs))
+
+    elif isasyncgenfunction(function):
+
+        def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+            return asteps_in(find_alias(), function(*args, **kwargs))
+
+    elif iscoroutinefunction(function):
+
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with activate(find_alias()):
+                return await cast(Coroutine[Any, Any, Any], function(*args, **kwargs))
+
+    else:
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with activate(find_alias()):
+                return function(*args, **kwargs)
+
+    return cast(_F, wraps(function)(wrapper))
+
+
+def steps_in(alias: SchemaAlias, iterator: Iterator[Any]) -> Generator[Any, Any, Any]:
+    """Iterate with a place active during each step, and not between the steps."""
+    step: Callable[[], Any] = partial(next, iterator)
+    while True:
+        with activate(alias):
+            try:
+                item = step()
+            except StopIteration as stop:
+                return stop.value
+        try:
+            sent = yield item
+        except GeneratorExit:
+            with activate(alias):
+                _close(iterator)
+            raise
+        except BaseException as exc:
+            if not isinstance(iterator, Generator):
+                raise
+            step = partial(iterator.throw, exc)
+        else:
+            step = partial(next, iterator) if sent is None else partial(cast(Any, iterator).send, sent)
+
+
+async def asteps_in(alias: SchemaAlias, iterator: AsyncIterator[Any]) -> AsyncGenerator[Any, Any]:
+    """Iterate asynchronously with a place active during each step, and not between the steps."""
+    step: Callable[[], Any] = partial(anext, iterator)
+    while True:
+        with activate(alias):
+            try:
+                item = await step()
+            except StopAsyncIteration:
+                return
+        try:
+            sent = yield item
+        except GeneratorExit:
+            with activate(alias):
+                if isinstance(iterator, AsyncGenerator):
+                    await iterator.aclose()
+            raise
+        except BaseException as exc:
+            if not isinstance(iterator, AsyncGenerator):
+                raise
+            step = partial(iterator.athrow, exc)
+        else:
+            step = partial(anext, iterator) if sent is None else partial(cast(Any, iterator).asend, sent)
+
+
+def _close(iterator: Iterator[Any]) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()

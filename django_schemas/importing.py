@@ -1,0 +1,55 @@
+"""Tells whether the current thread is importing a module.
+
+A queryset written in a module or a class body (a form field, a class-based view) belongs to no schema, even if that
+module is first imported while a request of some tenant is served: a URLconf usually is. Capturing the placement there
+would show that tenant's rows to all others for the life of the process.
+"""
+
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["importing", "install"]
+
+_started: dict[int, list[str]] = {}
+"""Names of the modules whose import began in a thread, by thread; those that ended are struck out when asked for."""
+
+
+class _ImportWatch:
+    """A finder that finds nothing: it only learns which modules begin to be imported."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        _started.setdefault(threading.get_ident(), []).append(fullname)
+        return None
+
+
+def install() -> None:
+    """Begin to watch imports. Called once, when the apps are being loaded."""
+    if not any(isinstance(finder, _ImportWatch) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _ImportWatch())
+
+
+def importing() -> bool:
+    """Tell whether a module's body is being executed by an import in this thread."""
+    if not _started:
+        return False
+    thread = threading.get_ident()
+    names = _started.get(thread)
+    if names is None:
+        return False
+    running = [name for name in names if _is_initializing(name)]
+    if running:
+        _started[thread] = running
+    else:
+        del _started[thread]
+    return bool(running)
+
+
+def _is_initializing(name: str) -> bool:
+    # importlib sets this flag on the spec while the module's body runs (CPython's own import lock relies on it).
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return getattr(spec, "_initializing", False)

@@ -1,0 +1,315 @@
+"""The migrator: brings one schema to a point of its environment's migrations, with Django's own executor.
+
+The executor runs on a connection whose search_path is the schema, for one transaction at a time. A schema records the
+migrations of the apps that have models in its environment; those of other apps, whose tables live elsewhere, only add to
+the project's state. Each migration and its record are one transaction, under the schema's lock, so a second process waits and
+then finds it done. A schema that does not exist yet is made and migrated in one transaction if all migrations can be.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, TextIO
+
+from django.apps import AppConfig, apps
+from django.db import connections, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.state import ModelState, ProjectState
+from django.utils.module_loading import module_has_submodule
+
+from .alias import SchemaAlias
+from .context import activate
+from .environments import environment
+from .exceptions import SchemasError
+from .membership import app_labels_of, models_of
+from .schemas import drop_schema, ensure_schema, lock_schema, schema_exists
+from .search_path import local_search_path, session_search_path
+from .target import Target, migrating, target_is
+
+Step = tuple[Migration, bool]
+
+__all__ = ["Plan", "Point", "Progress", "make_plan", "migrate_target", "target_of", "target_of_no_environment"]
+
+Point = tuple[str, str | None]
+"""A point in an app's migrations: the app's label and a migration's name, or None for before the first."""
+
+Progress = Callable[..., None]
+"""Called with what Django's executor reports: an action, a migration, and whether it was faked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done to a target.
+
+    Attributes:
+        target: what is migrated.
+        steps: migrations to run, each with whether it is taken back.
+        sequence: the same, and between them those of other apps that they need, which only add to the state.
+        targets: the points to be reached, as (app label, migration name or None).
+        unmigrated: models without migrations whose tables are missing.
+    """
+
+    target: Target
+    steps: list[Step]
+    sequence: list[Step]
+    targets: list[Point]
+    unmigrated: list[type[models.Model]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.steps or self.unmigrated)
+
+
+def target_of(alias: SchemaAlias) -> Target:
+    """The target that is a schema of an environment."""
+    return Target(alias.db, alias, (alias.schema, *environment(alias.environment).additional_schemas))
+
+
+def target_of_no_environment(db: str) -> Target:
+    """The target that is what Django itself places in a database."""
+    return Target(db)
+
+
+class _SchemaLoader(MigrationLoader):
+    """Django's loader, which reads a schema's own records; what these needed of other apps counts as done."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, target: Target) -> None:
+        self.target = target
+        self.labels = app_labels_of(target.environment)
+        super().__init__(connection)
+
+    def build_graph(self) -> None:
+        with _own_tables(self.target):
+            super().build_graph()
+        recorded = [key for key in self.applied_migrations if key in self.graph.nodes and key[0] in self.labels]
+        for key in recorded:
+            for needed in self.graph.forwards_plan(key):
+                if needed[0] not in self.labels:
+                    self.applied_migrations.setdefault(needed, self.graph.nodes[needed])
+
+
+class _SchemaExecutor(MigrationExecutor):
+    """Django's executor, with each migration and its record in one transaction on the schema's search_path."""
+
+    def __init__(self, target: Target, progress: Progress | None = None) -> None:
+        self.target = target
+        self.connection = connections[target.db]
+        self.loader = _SchemaLoader(self.connection, target)
+        self.recorder = MigrationRecorder(self.connection)
+        self.progress_callback = progress
+
+    def apply_migration(
+        self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
+    ) -> ProjectState:
+        if migration.app_label not in self.loader.labels:
+            return migration.mutate_state(state, preserve=False)
+        with self._transaction(migration):
+            if (migration.app_label, migration.name) in self.recorder.applied_migrations():
+                return migration.mutate_state(state, preserve=False)
+            return super().apply_migration(state, migration, fake=fake, fake_initial=fake_initial)
+
+    def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
+        with self._transaction(migration):
+            return super().unapply_migration(state, migration, fake=fake)
+
+    @contextmanager
+    def _transaction(self, migration: Migration) -> Iterator[None]:
+        if self.target.alias is None:
+            yield
+        elif migration.atomic:
+            nested = self.connection.in_atomic_block
+            with local_search_path(self.connection, self.target.search_path):
+                lock_schema(self.target.alias)
+                yield
+                if nested:
+                    # The next migration may alter a table whose deferred constraints this one's rows still wait for.
+                    self.connection.check_constraints()
+        elif self.connection.in_atomic_block:
+            raise SchemasError(
+                f"Migration {migration} is not atomic, so schema {self.target.alias.schema!r} can't be migrated "
+                "inside a transaction: call this outside of atomic()."
+            )
+        else:
+            with session_search_path(self.connection, self.target.search_path):
+                yield
+
+    def check_replacements(self) -> None:
+        with _own_tables(self.target):
+            super().check_replacements()
+
+    def ensure_records(self) -> None:
+        """Make the table of migration records in the schema itself, whatever else is visible."""
+        with _own_tables(self.target):
+            self.recorder.ensure_schema()
+
+
+def make_plan(target: Target, targets: Sequence[Point] | None = None) -> Plan:
+    """Find out what is to be done, without doing it.
+
+    Args:
+        target: what is to be migrated; its schema need not exist.
+        targets: points to be reached; the newest of each app if None.
+    """
+    with target_is(target):
+        return _plan(_SchemaExecutor(target), targets)
+
+
+def migrate_target(
+    target: Target,
+    targets: Sequence[Point] | None = None,
+    *,
+    fake: bool = False,
+    fake_initial: bool = False,
+    adopt: bool = False,
+    verbosity: int = 0,
+    interactive: bool = False,
+    stdout: TextIO | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Migrate a target: make its schema if need be, run what is missing, send pre_migrate and post_migrate.
+
+    Args:
+        target: what to migrate.
+        targets: points to be reached; the newest of each app if None.
+        fake: record the migrations without running them.
+        fake_initial: record initial migrations whose tables are there already.
+        adopt: take over a schema that was not made here.
+        verbosity: for receivers of pre_migrate and post_migrate.
+        interactive: whether these may ask the user.
+        stdout: where these may write.
+        progress: told of each migration.
+
+    Returns:
+        What was done.
+
+    Raises:
+        SchemaExists: the schema belongs to somebody else.
+        Exception: whatever a migration raises. A schema that was made by this call is gone then.
+    """
+    _import_management_modules()
+    signals = {"verbosity": verbosity, "interactive": interactive, "stdout": stdout or sys.stdout}
+    with target_is(target), activate(target.alias) if target.alias else nullcontext():
+        executor = _SchemaExecutor(target, progress)
+        plan = _plan(executor, targets)
+        with _schema_made(plan, adopt):
+            _run(executor, plan, signals, fake=fake, fake_initial=fake_initial)
+    return plan
+
+
+@contextmanager
+def _schema_made(plan: Plan, adopt: bool) -> Iterator[None]:
+    """Have the schema there; if it is made now and the block fails, have it not there."""
+    alias = plan.target.alias
+    if alias is None:
+        yield
+    elif schema_exists(alias.db, alias.schema):
+        ensure_schema(alias, adopt=adopt)
+        yield
+    elif all(migration.atomic for migration, _ in plan.steps):
+        with transaction.atomic(using=alias.db):
+            ensure_schema(alias)
+            yield
+    else:
+        ensure_schema(alias)
+        try:
+            yield
+        except BaseException:
+            drop_schema(alias.db, alias.schema)
+            raise
+
+
+def _run(executor: _SchemaExecutor, plan: Plan, signals: dict[str, Any], *, fake: bool, fake_initial: bool) -> None:
+    target = plan.target
+    if target.alias is not None:
+        executor.ensure_records()
+    before = executor._create_project_state(with_applied_migrations=True)
+    _emit(models.signals.pre_migrate, target, before.apps, plan, signals)
+    _create_tables(target, plan.unmigrated)
+    after = executor.migrate(
+        plan.targets, plan=plan.sequence, state=before.clone(), fake=fake, fake_initial=fake_initial
+    )
+    after.clear_delayed_apps_cache()
+    _render_real_models(after)
+    _emit(models.signals.post_migrate, target, after.apps, plan, signals)
+
+
+def _plan(executor: _SchemaExecutor, targets: Sequence[Point] | None) -> Plan:
+    target, loader = executor.target, executor.loader
+    leaves = [key for key in loader.graph.leaf_nodes() if key[0] in loader.labels]
+    wanted = leaves if targets is None else list(targets)
+    sequence = executor.migration_plan(wanted)
+    steps = [step for step in sequence if step[0].app_label in loader.labels]
+    return Plan(target, steps, sequence if steps else [], wanted, _missing_models(executor) if targets is None else [])
+
+
+def _missing_models(executor: _SchemaExecutor) -> list[type[models.Model]]:
+    """Models of apps without migrations whose tables are not there. Django's `migrate --run-syncdb` makes the like."""
+    connection, target = executor.connection, executor.target
+    labels = executor.loader.unmigrated_apps & executor.loader.labels
+    candidates = [
+        model
+        for model in models_of(target.environment)
+        if model._meta.app_label in labels and model._meta.can_migrate(connection) and not model._meta.auto_created
+    ]
+    if not candidates:
+        return []
+    with _own_tables(target):
+        there = set(connection.introspection.table_names())
+    return [model for model in candidates if str.__str__(model._meta.db_table) not in there]
+
+
+def _create_tables(target: Target, missing: Sequence[type[models.Model]]) -> None:
+    if not missing:
+        return
+    connection = connections[target.db]
+    path = local_search_path(connection, target.search_path) if target.alias else transaction.atomic(using=target.db)
+    with path, connection.schema_editor() as editor:
+        for model in missing:
+            editor.create_model(model)
+
+
+def _own_tables(target: Target) -> Any:
+    """A context in which only the target's own tables can be seen, none of ADDITIONAL_SCHEMAS."""
+    if target.alias is None:
+        return nullcontext()
+    return local_search_path(connections[target.db], (target.alias.schema,))
+
+
+def _emit(
+    signal: Any, target: Target, project_apps: Any, plan: Plan, signals: dict[str, Any]
+) -> None:
+    """Send a migration signal for each app with models in the environment, with the schema alias as `using`.
+
+    The models that receivers get are historic ones, unqualified: search_path says where they are.
+    """
+    labels = app_labels_of(target.environment)
+    using = target.alias if target.alias is not None else target.db
+    path = local_search_path(connections[target.db], target.search_path) if target.alias else nullcontext()
+    with path:
+        for config in apps.get_app_configs():
+            if config.label in labels and config.models_module is not None:
+                signal.send(
+                    sender=config, app_config=config, using=using, apps=project_apps, plan=plan.steps, **signals
+                )
+
+
+def _render_real_models(state: ProjectState) -> None:
+    """Render the models of apps without migrations with their relations, now that all models are known."""
+    project_apps = state.apps
+    keys = [(model.app_label, model.name_lower) for model in project_apps.real_models]
+    with project_apps.bulk_update():
+        for key in keys:
+            project_apps.unregister_model(*key)
+    project_apps.render_multiple([ModelState.from_model(apps.get_model(*key)) for key in keys])
+
+
+def _import_management_modules() -> None:
+    """Let each app register its receivers of the migration signals, as Django's migrate does."""
+    for config in apps.get_app_configs():
+        if module_has_submodule(config.module, "management"):
+            import_module(".management", config.name)

@@ -1,0 +1,315 @@
+"""Querysets and managers that carry a placement.
+
+A manager gives its queryset the placement it is bound to, else its instance's, else the active one; a queryset keeps
+it through every clone, passes it to the router as a hint, and marks its query with it, so that the compiler can tell
+when queries of two schemas were put into one statement. What mixes schemas in Python, before there is a statement, is
+refused here.
+
+The classes are made on demand from the ones they replace and go by their names: custom managers and querysets, those
+of other packages included, work unchanged.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, wraps
+from typing import Any
+
+from django.db.models import Manager, Model, QuerySet
+from django.db.models.manager import BaseManager
+from django.db.models.query import ModelIterable
+from django.db.models.sql import Query
+
+from .alias import SchemaAlias
+from .context import activate, active_alias
+from .exceptions import SchemaMismatch
+from .importing import importing
+from .routers import instance_alias, placed_using
+
+__all__ = ["carry", "placed_manager", "placed_manager_class"]
+
+
+class SchemaQuery(Query):
+    """A query that knows the place it was made for, if there was one, and refuses values of another."""
+
+    placement: SchemaAlias | None = None
+
+    def check_query_object_type(self, value: Any, opts: Any, field: Any) -> None:
+        """Refuse an object of another schema as the value of a look-up."""
+        super().check_query_object_type(value, opts, field)
+        if self.model is None or not isinstance(value, Model):
+            return
+        alias = instance_alias(value, self.model._meta.db_table.environments)
+        if alias is None:
+            return
+        if self.placement is None:
+            # Made while nothing was active: it now holds a value of this schema, so it can be run in no other.
+            self.placement = alias.primary
+        elif alias.environment == self.placement.environment:
+            refuse_other(self.placement, alias, value)
+
+
+    def combine(self, rhs: Query, connector: str) -> None:
+        """Refuse to combine (`|`, `&`, `^`) with a query of another schema."""
+        other = getattr(rhs, "placement", None)
+        if other is not None and self.placement is not None and not other.same_place(self.placement):
+            raise SchemaMismatch(
+                f"A query on {other.placement} can't be combined with one on {self.placement.placement}: "
+                "make both in one schema."
+            )
+        super().combine(rhs, connector)
+        self.placement = self.placement or other
+
+
+def refuse_other(place: SchemaAlias, alias: SchemaAlias, instance: object) -> None:
+    """Raise SchemaMismatch unless an object is of this place."""
+    if not alias.same_place(place):
+        model = type(instance)._meta.label  # type: ignore[attr-defined]  # every caller has a model instance
+        raise SchemaMismatch(
+            f"{model} pk={instance.pk!r} is in {alias.placement} and can't be used in {place.placement}: "  # type: ignore[attr-defined]
+            "load it from the schema it is used in."
+        )
+
+
+class SchemaModelIterable(ModelIterable):
+    """Yields objects that belong to the primary, also when a replica was read: they are saved and refreshed there."""
+
+    def __iter__(self) -> Iterator[Model]:
+        alias = self.queryset.db
+        if not isinstance(alias, SchemaAlias) or alias == alias.db:
+            return super().__iter__()
+        return self._from_replica(alias)
+
+    def _from_replica(self, alias: SchemaAlias) -> Iterator[Model]:
+        primary = alias.primary
+        for instance in super().__iter__():
+            _move_state(instance, alias, primary)
+            yield instance
+
+
+def _move_state(instance: Model, alias: SchemaAlias, primary: SchemaAlias) -> None:
+    if instance._state.db is alias:
+        instance._state.db = primary
+        for related in instance._state.fields_cache.values():
+            if isinstance(related, Model):
+                _move_state(related, alias, primary)
+
+
+class SchemaQuerySetMixin:
+    """What a queryset needs to keep its placement. Mixed into QuerySet and each of its subclasses in use."""
+
+    @property
+    def placement(self) -> SchemaAlias | None:
+        """The place that this queryset carries, if it carries one."""
+        placement: SchemaAlias | None = self._hints.get("placement")
+        return placement
+
+    def using(self, alias):
+        clone = super().using(alias)
+        if alias is not None:
+            clone._db = placed_using(self.model, alias, self.placement)
+            carry(clone, clone._db.primary)
+        return clone
+
+    def _add_hints(self, **hints):
+        super()._add_hints(**hints)
+        if self.placement is None and hints.get("instance") is not None:
+            alias = instance_alias(hints["instance"], self.model._meta.db_table.environments)
+            if alias is not None:
+                carry(self, alias.primary)
+
+    def _prefetch_related_objects(self):
+        # What Django makes by itself to fetch related objects belongs where these objects are from.
+        alias = self._db if isinstance(self._db, SchemaAlias) else self.placement
+        if alias is None:
+            return super()._prefetch_related_objects()
+        with activate(alias.primary):
+            return super()._prefetch_related_objects()
+
+    def create(self, **kwargs):
+        self._for_write = True
+        alias = self.db
+        with activate(alias.primary):
+            return super().create(**kwargs)
+
+    create.alters_data = True
+
+    def bulk_create(self, objs, *args, **kwargs):
+        objs = list(objs)
+        self._refuse_others(objs)
+        return super().bulk_create(objs, *args, **kwargs)
+
+    bulk_create.alters_data = True
+
+    def bulk_update(self, objs, *args, **kwargs):
+        objs = tuple(objs)
+        self._refuse_others(objs)
+        return super().bulk_update(objs, *args, **kwargs)
+
+    bulk_update.alters_data = True
+
+    def update(self, **kwargs):
+        self._refuse_others(kwargs.values())
+        return super().update(**kwargs)
+
+    update.alters_data = True
+
+    def contains(self, obj):
+        self._refuse_others([obj])
+        return super().contains(obj)
+
+    def raw(self, raw_query, params=(), translations=None, using=None):
+        from .raw import SchemaRawQuerySet
+
+        using = self._db if using is None else placed_using(self.model, using, self.placement)
+        raw = SchemaRawQuerySet(
+            raw_query, model=self.model, params=params, translations=translations, using=using, hints=self._hints
+        )
+        raw._prefetch_related_lookups = self._prefetch_related_lookups[:]
+        return raw
+
+    def _refuse_others(self, values: Iterable[object]) -> None:
+        """Refuse objects of another schema than the one this queryset writes to."""
+        environments = self.model._meta.db_table.environments
+        others = [(alias, value) for value in values if (alias := instance_alias(value, environments)) is not None]
+        if not others:
+            return
+        self._for_write = True
+        place = self.db
+        for alias, value in others:
+            if alias.environment == place.environment:
+                refuse_other(place, alias, value)
+
+    def __reduce__(self):
+        return _rebuild_queryset, (_plain(type(self)), self.__getstate__())
+
+
+class SchemaManagerMixin:
+    """What a manager needs to give its querysets their placement. Mixed into each manager class in use."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Django makes the managers of relations as subclasses of this one. Those methods of theirs that take objects
+        # read just the keys of some of them, so the objects' schema is compared here.
+        super().__init_subclass__(**kwargs)
+        for name in ("add", "remove", "set"):
+            method = vars(cls).get(name)
+            if method is not None:
+                setattr(cls, name, _same_schema(method))
+
+    def get_queryset(self):
+        queryset = super().get_queryset()
+        if not isinstance(queryset, QuerySet):
+            return queryset
+        if not isinstance(queryset, SchemaQuerySetMixin):
+            queryset.__class__ = placed_queryset_class(type(queryset))
+        if type(queryset._query) is Query:
+            queryset._query.__class__ = SchemaQuery
+        if queryset._iterable_class is ModelIterable:
+            queryset._iterable_class = SchemaModelIterable
+        alias = self._carried()
+        return queryset if alias is None else carry(queryset, alias)
+
+    def _carried(self) -> SchemaAlias | None:
+        """The place that querysets of this manager are bound to as they are made."""
+        if isinstance(self._db, SchemaAlias):
+            return self._db.primary
+        placement = self._hints.get("placement")
+        if placement is not None:
+            return placement
+        environments = self.model._meta.db_table.environments
+        instance = self._hints.get("instance", getattr(self, "instance", None))
+        if instance is not None:
+            alias = instance_alias(instance, environments)
+            if alias is not None:
+                return alias.primary
+        alias = active_alias(environments)
+        return None if alias is None or importing() else alias
+
+    def db_manager(self, using=None, hints=None):
+        if using is not None and not isinstance(using, SchemaAlias):
+            using = placed_using(self.model, using, (hints or self._hints).get("placement"))
+        return super().db_manager(using, hints)
+
+    def deconstruct(self):
+        # Written into migrations: the class that the project knows.
+        return _as_plain(self).deconstruct()
+
+    def __eq__(self, other):
+        other = _as_plain(other) if isinstance(other, SchemaManagerMixin) else other
+        return _as_plain(self) == other
+
+    __hash__ = BaseManager.__hash__
+
+    def __reduce__(self):
+        return _rebuild_manager, (_plain(type(self)), self.__dict__)
+
+
+def carry(queryset: QuerySet[Any], alias: SchemaAlias) -> QuerySet[Any]:
+    """Bind a queryset to a place, in place, and return it."""
+    queryset._hints = {**queryset._hints, "placement": alias}
+    queryset._query.placement = alias
+    return queryset
+
+
+def placed_manager(manager: BaseManager[Any]) -> BaseManager[Any]:
+    """Make a manager give placed querysets, in place, and return it."""
+    if not isinstance(manager, SchemaManagerMixin):
+        manager.__class__ = placed_manager_class(type(manager))
+    return manager
+
+
+@cache
+def placed_manager_class(plain: type[BaseManager[Any]]) -> type[BaseManager[Any]]:
+    """The class of managers that carry placements, made from a plain one."""
+    return _mixed(SchemaManagerMixin, plain, _queryset_class=placed_queryset_class(plain._queryset_class))
+
+
+@cache
+def placed_queryset_class(plain: type[QuerySet[Any]]) -> type[QuerySet[Any]]:
+    """The class of querysets that carry placements, made from a plain one."""
+    return plain if issubclass(plain, SchemaQuerySetMixin) else _mixed(SchemaQuerySetMixin, plain)
+
+
+def _mixed(mixin: type, plain: type, **attributes: object) -> Any:
+    named = {"__module__": plain.__module__, "__qualname__": plain.__qualname__, "__doc__": plain.__doc__}
+    return type(plain.__name__, (mixin, plain), {**named, "_plain": plain, **attributes})
+
+
+def _plain(cls: Any) -> type:
+    return vars(cls).get("_plain", cls)
+
+
+def _as_plain(manager: Any) -> Any:
+    plain = _plain(type(manager))
+    twin = plain.__new__(plain)
+    twin.__dict__.update(manager.__dict__)
+    return twin
+
+
+def _rebuild_queryset(plain: type[QuerySet[Any]], state: dict[str, Any]) -> QuerySet[Any]:
+    cls = placed_queryset_class(plain)
+    queryset = cls.__new__(cls)
+    queryset.__setstate__(state)
+    return queryset
+
+
+def _rebuild_manager(plain: type[BaseManager[Any]], state: dict[str, Any]) -> BaseManager[Any]:
+    cls = placed_manager_class(plain) if issubclass(plain, BaseManager) else plain
+    manager = cls.__new__(cls)
+    manager.__dict__.update(state)
+    return manager
+
+
+def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a method of a relation's manager: refuse objects of another schema than the manager's own instance."""
+
+    @wraps(method)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        own = getattr(getattr(getattr(self, "instance", None), "_state", None), "db", None)
+        if isinstance(own, SchemaAlias):
+            listed = [item for arg in args for item in (arg if isinstance(arg, list | tuple | set) else (arg,))]
+            for item in listed:
+                alias = instance_alias(item, (own.environment,))
+                if alias is not None:
+                    refuse_other(own, alias, item)
+        return method(self, *args, **kwargs)
+
+    return guarded

@@ -1,0 +1,36 @@
+"""`.raw()` on a model of an environment: the SQL runs in a transaction whose search_path is the schema."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import connections
+from django.db.models.query import RawQuerySet
+
+from .alias import SchemaAlias
+from .search_path import local_search_path
+
+__all__ = ["SchemaRawQuerySet"]
+
+
+class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
+    """A RawQuerySet whose unqualified table names are looked up in its schema."""
+
+    def iterator(self) -> Iterator[Any]:
+        """Run the query in its schema; all rows are read before the transaction ends."""
+        alias = self.db
+        if not isinstance(alias, SchemaAlias):
+            return iter(super().iterator())
+        with local_search_path(connections[alias], (alias.schema,)):
+            return iter(list(super().iterator()))
+
+    def using(self, alias: str | None) -> "SchemaRawQuerySet":
+        """Select the database that this RawQuerySet should use."""
+        return SchemaRawQuerySet(
+            self.raw_query,
+            model=self.model,
+            query=self.query.chain(using=alias),
+            params=self.params,
+            translations=self.translations,
+            using=alias,
+            hints=self._hints,
+        )

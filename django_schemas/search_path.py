@@ -1,0 +1,71 @@
+"""The search_path of a connection: the only module that sets it, for migrations and for raw SQL, never for the ORM.
+
+It is set for a transaction (`SET LOCAL`), which is safe behind a transaction pooler, and put back as the block ends.
+Only a non-atomic migration, which can have no transaction, gets it for its session, and resets it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from .environments import alias_for, environment
+from .identifiers import search_path
+from .replicas import note_write
+
+__all__ = ["local_search_path", "schema_cursor", "session_search_path"]
+
+
+@contextmanager
+def local_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str]) -> Iterator[None]:
+    """Run a block in a transaction in which unqualified names are looked up in these schemas.
+
+    Inside a transaction that is open already it is a savepoint, and the former search_path is put back behind it.
+    """
+    nested = connection.in_atomic_block
+    with transaction.atomic(using=connection.alias):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('search_path')") if nested else None
+            former = cursor.fetchone()[0] if nested else None
+            cursor.execute(f"SET LOCAL search_path TO {search_path(schemas)}")
+        yield
+        if nested:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('search_path', %s, true)", [former])
+
+
+@contextmanager
+def session_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str]) -> Iterator[None]:
+    """Run a block outside of a transaction with the session's search_path set; it is reset behind it.
+
+    Not safe behind a transaction pooler: a non-atomic migration needs a direct connection anyway.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET search_path TO {search_path(schemas)}")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET search_path")
+
+
+@contextmanager
+def schema_cursor(db: str, schema: str) -> Iterator[CursorWrapper]:
+    """A cursor for raw SQL in a schema: in `atomic()`, with search_path set to the schema for that transaction.
+
+    Args:
+        db: alias of a writable database.
+        schema: name of the schema. The environment's ADDITIONAL_SCHEMAS follow it in search_path.
+
+    Raises:
+        ConfigError: the database hosts no environment that this schema could be of.
+        InvalidSchemaName: the name breaks the rules for schema names.
+    """
+    alias = alias_for(db, schema)
+    note_write(alias.db)
+    connection = connections[alias]
+    with local_search_path(connection, (schema, *environment(alias.environment).additional_schemas)):
+        with connection.cursor() as cursor:
+            yield cursor
