@@ -95,7 +95,8 @@ def _guard(model: type[Model]) -> None:
     """Give a class the methods that keep schemas apart, around those it has."""
     for name, guard in (("save_base", _save_base), ("delete", _delete), ("__eq__", _eq), ("__hash__", _hash)):
         method = getattr(model, name)
-        if not getattr(method, "keeps_schemas_apart", False):
+        # A class that defines __eq__ alone has no __hash__.
+        if method is not None and not getattr(method, "keeps_schemas_apart", False):
             wrapped = wraps(method)(guard(method))
             wrapped.keeps_schemas_apart = True  # type: ignore[attr-defined]
             setattr(model, name, wrapped)

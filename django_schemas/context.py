@@ -5,29 +5,72 @@ here touches a connection.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from .alias import SchemaAlias
 from .environments import alias_for
 from .environments import environment as declared
 from .placement import Placement
 
-__all__ = ["activate", "active_alias", "active_placement", "bound_to", "schema_context", "steps_in"]
+__all__ = [
+    "Ambient",
+    "activate",
+    "active_alias",
+    "active_placement",
+    "asteps_within",
+    "places",
+    "schema_context",
+    "steps_within",
+    "within",
+]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
-_active: ContextVar[tuple[SchemaAlias, ...]] = ContextVar("django_schemas_active", default=())
-"""Active places, the innermost last."""
+Entering = Callable[[], AbstractContextManager[Any]]
+"""Makes a new context manager each time it is called."""
+
+
+class Ambient(Generic[_T]):
+    """What is active in this thread or task: a stack of values, the innermost last.
+
+    Leaving takes out the very entry that was put in, and does not put back what came before it: so contexts that end
+    in another order than they began (interleaved generators), or in another task, neither end each other nor come back
+    to life.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._stack: ContextVar[tuple[_T, ...]] = ContextVar(name, default=())
+
+    def stack(self) -> tuple[_T, ...]:
+        """All active values, the innermost last."""
+        return self._stack.get()
+
+    def enter(self, value: _T) -> None:
+        """Make a value the innermost."""
+        self._stack.set((*self._stack.get(), value))
+
+    def leave(self, value: _T) -> None:
+        """Take out the innermost entry of this very object."""
+        stack = self._stack.get()
+        for index in range(len(stack) - 1, -1, -1):
+            if stack[index] is value:
+                self._stack.set(stack[:index] + stack[index + 1 :])
+                return
+
+
+places: Ambient[SchemaAlias] = Ambient("django_schemas_places")
+"""The active places."""
 
 
 def active_alias(environments: tuple[str, ...], db: str | None = None) -> SchemaAlias | None:
     """The innermost active place of any of these environments; only one on that database, if a database is named."""
-    for alias in reversed(_active.get()):
+    for alias in reversed(places.stack()):
         if alias.environment in environments and (db is None or alias.db == db):
             return alias
     return None
@@ -40,34 +83,20 @@ def active_placement(environment: str | None = None) -> Placement | None:
         ConfigError: the environment is not declared.
     """
     if environment is None:
-        stack = _active.get()
+        stack = places.stack()
         return stack[-1].placement if stack else None
     alias = active_alias((declared(environment).name,))
     return alias.placement if alias else None
 
 
-def _enter(alias: SchemaAlias) -> None:
-    _active.set((*_active.get(), alias))
-
-
-def _leave(alias: SchemaAlias) -> None:
-    # The entry itself is taken out, not "whatever came before it" put back: contexts that end in another order than
-    # they began (interleaved generators), or in another task, neither end each other nor come back to life.
-    stack = _active.get()
-    for index in range(len(stack) - 1, -1, -1):
-        if stack[index] is alias:
-            _active.set(stack[:index] + stack[index + 1 :])
-            return
-
-
 @contextmanager
 def activate(alias: SchemaAlias) -> Iterator[SchemaAlias]:
     """Make a place active, for code that has its alias already."""
-    _enter(alias)
+    places.enter(alias)
     try:
         yield alias
     finally:
-        _leave(alias)
+        places.leave(alias)
 
 
 class schema_context:  # noqa: N801 - used as django.db.transaction.atomic is
@@ -91,13 +120,13 @@ class schema_context:  # noqa: N801 - used as django.db.transaction.atomic is
         self._alias = alias_for(db, schema, None if environment is None else (declared(environment).name,))
 
     def __enter__(self) -> Placement:
-        _enter(self._alias)
+        places.enter(self._alias)
         return self._alias.placement
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _leave(self._alias)
+        places.leave(self._alias)
 
     async def __aenter__(self) -> Placement:
         return self.__enter__()
@@ -108,47 +137,47 @@ class schema_context:  # noqa: N801 - used as django.db.transaction.atomic is
         self.__exit__(exc_type, exc, traceback)
 
     def __call__(self, function: _F) -> _F:
-        return bound_to(lambda: self._alias, function)
+        return within(lambda: activate(self._alias), function)
 
 
-def bound_to(find_alias: Callable[[], SchemaAlias], function: _F) -> _F:
-    """Wrap a function, a coroutine function or a generator function, so that it runs with a place active.
+def within(entering: Entering, function: _F) -> _F:
+    """Wrap a function, a coroutine function or a generator function, so that it runs within a context.
 
     Args:
-        find_alias: called once at each call of the function.
+        entering: makes the context; called at each call, and at each step of a generator.
         function: what to wrap.
     """
     wrapper: Callable[..., Any]
     if isgeneratorfunction(function):
 
         def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            return steps_in(find_alias(), function(*args, **kwargs))
+            return steps_within(entering, function(*args, **kwargs))
 
     elif isasyncgenfunction(function):
 
         def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-            return asteps_in(find_alias(), function(*args, **kwargs))
+            return asteps_within(entering, function(*args, **kwargs))
 
     elif iscoroutinefunction(function):
 
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with activate(find_alias()):
+            with entering():
                 return await cast(Coroutine[Any, Any, Any], function(*args, **kwargs))
 
     else:
 
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with activate(find_alias()):
+            with entering():
                 return function(*args, **kwargs)
 
     return cast(_F, wraps(function)(wrapper))
 
 
-def steps_in(alias: SchemaAlias, iterator: Iterator[Any]) -> Generator[Any, Any, Any]:
-    """Iterate with a place active during each step, and not between the steps."""
+def steps_within(entering: Entering, iterator: Iterator[Any]) -> Generator[Any, Any, Any]:
+    """Iterate within a context during each step, and out of it between the steps."""
     step: Callable[[], Any] = partial(next, iterator)
     while True:
-        with activate(alias):
+        with entering():
             try:
                 item = step()
             except StopIteration as stop:
@@ -156,8 +185,8 @@ def steps_in(alias: SchemaAlias, iterator: Iterator[Any]) -> Generator[Any, Any,
         try:
             sent = yield item
         except GeneratorExit:
-            with activate(alias):
-                _close(iterator)
+            with entering():
+                getattr(iterator, "close", lambda: None)()
             raise
         except BaseException as exc:
             if not isinstance(iterator, Generator):
@@ -167,11 +196,11 @@ def steps_in(alias: SchemaAlias, iterator: Iterator[Any]) -> Generator[Any, Any,
             step = partial(next, iterator) if sent is None else partial(cast(Any, iterator).send, sent)
 
 
-async def asteps_in(alias: SchemaAlias, iterator: AsyncIterator[Any]) -> AsyncGenerator[Any, Any]:
-    """Iterate asynchronously with a place active during each step, and not between the steps."""
+async def asteps_within(entering: Entering, iterator: AsyncIterator[Any]) -> AsyncGenerator[Any, Any]:
+    """Iterate asynchronously within a context during each step, and out of it between the steps."""
     step: Callable[[], Any] = partial(anext, iterator)
     while True:
-        with activate(alias):
+        with entering():
             try:
                 item = await step()
             except StopAsyncIteration:
@@ -179,8 +208,8 @@ async def asteps_in(alias: SchemaAlias, iterator: AsyncIterator[Any]) -> AsyncGe
         try:
             sent = yield item
         except GeneratorExit:
-            with activate(alias):
-                if isinstance(iterator, AsyncGenerator):
+            if isinstance(iterator, AsyncGenerator):
+                with entering():
                     await iterator.aclose()
             raise
         except BaseException as exc:
@@ -189,9 +218,3 @@ async def asteps_in(alias: SchemaAlias, iterator: AsyncIterator[Any]) -> AsyncGe
             step = partial(iterator.athrow, exc)
         else:
             step = partial(anext, iterator) if sent is None else partial(cast(Any, iterator).asend, sent)
-
-
-def _close(iterator: Iterator[Any]) -> None:
-    close = getattr(iterator, "close", None)
-    if close is not None:
-        close()

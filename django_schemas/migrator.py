@@ -166,6 +166,7 @@ def migrate_target(
     fake: bool = False,
     fake_initial: bool = False,
     adopt: bool = False,
+    owner: str | None = None,
     verbosity: int = 0,
     interactive: bool = False,
     stdout: TextIO | None = None,
@@ -179,6 +180,7 @@ def migrate_target(
         fake: record the migrations without running them.
         fake_initial: record initial migrations whose tables are there already.
         adopt: take over a schema that was not made here.
+        owner: a word for the schema's mark; a schema that is marked with another is refused.
         verbosity: for receivers of pre_migrate and post_migrate.
         interactive: whether these may ask the user.
         stdout: where these may write.
@@ -196,26 +198,26 @@ def migrate_target(
     with target_is(target), activate(target.alias) if target.alias else nullcontext():
         executor = _SchemaExecutor(target, progress)
         plan = _plan(executor, targets)
-        with _schema_made(plan, adopt):
+        with _schema_made(plan, owner, adopt):
             _run(executor, plan, signals, fake=fake, fake_initial=fake_initial)
     return plan
 
 
 @contextmanager
-def _schema_made(plan: Plan, adopt: bool) -> Iterator[None]:
+def _schema_made(plan: Plan, owner: str | None, adopt: bool) -> Iterator[None]:
     """Have the schema there; if it is made now and the block fails, have it not there."""
     alias = plan.target.alias
     if alias is None:
         yield
     elif schema_exists(alias.db, alias.schema):
-        ensure_schema(alias, adopt=adopt)
+        ensure_schema(alias, owner=owner, adopt=adopt)
         yield
     elif all(migration.atomic for migration, _ in plan.steps):
         with transaction.atomic(using=alias.db):
-            ensure_schema(alias)
+            ensure_schema(alias, owner=owner)
             yield
     else:
-        ensure_schema(alias)
+        ensure_schema(alias, owner=owner)
         try:
             yield
         except BaseException:

@@ -102,6 +102,11 @@ class SchemaQuerySetMixin:
         placement: SchemaAlias | None = self._hints.get("placement")
         return placement
 
+    @property
+    def db(self):
+        # Another router of the project's may have named the database: the schema is added, or this is an error.
+        return placed_using(self.model, super().db, self.placement)
+
     def using(self, alias):
         clone = super().using(alias)
         if alias is not None:
@@ -193,6 +198,8 @@ class SchemaManagerMixin:
             method = vars(cls).get(name)
             if method is not None:
                 setattr(cls, name, _same_schema(method))
+        if "constrained_target" in vars(cls) and _plain(cls.__base__) is Manager:
+            cls.count, cls.exists = _on_relation("count", cls.count), _on_relation("exists", cls.exists)
 
     def get_queryset(self):
         queryset = super().get_queryset()
@@ -238,7 +245,10 @@ class SchemaManagerMixin:
 
     __hash__ = BaseManager.__hash__
 
-    def __reduce__(self):
+    def __reduce_ex__(self, protocol):
+        # The managers of relations are local classes of Django's: they are copied as ever, and can't be pickled.
+        if "_plain" not in vars(type(self)):
+            return super().__reduce_ex__(protocol)
         return _rebuild_manager, (_plain(type(self)), self.__dict__)
 
 
@@ -296,6 +306,20 @@ def _rebuild_manager(plain: type[BaseManager[Any]], state: dict[str, Any]) -> Ba
     manager = cls.__new__(cls)
     manager.__dict__.update(state)
     return manager
+
+
+def _on_relation(name: str, method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Have a many-to-many relation counted in its own table alone, without a join.
+
+    Django does so by itself, but only where the class of the related model's manager is `Manager` and no other.
+    """
+
+    @wraps(method)
+    def counted(self: Any) -> Any:
+        target = self.constrained_target if self.get_prefetch_cache() is None else None
+        return method(self) if target is None else getattr(target, name)()
+
+    return counted
 
 
 def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,6 +15,9 @@ __all__ = ["SchemaRawQuerySet"]
 class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
     """A RawQuerySet whose unqualified table names are looked up in its schema."""
 
+    def __repr__(self) -> str:
+        return f"<RawQuerySet: {self.query}>"
+
     def iterator(self) -> Iterator[Any]:
         """Run the query in its schema; all rows are read before the transaction ends."""
         alias = self.db

@@ -4,6 +4,9 @@ A schema made here bears a mark, a comment that names its environment. What bear
 not taken over unless asked, and never dropped.
 """
 
+import re
+from dataclasses import dataclass
+
 from django.db import connections, transaction
 
 from .alias import SchemaAlias
@@ -11,15 +14,32 @@ from .environments import environment
 from .exceptions import SchemaDoesNotExist, SchemaExists
 from .identifiers import quote, validate_schema_name
 
-__all__ = ["create_schema", "drop_schema", "ensure_schema", "lock_schema", "mark_of", "schema_exists"]
+__all__ = ["Mark", "create_schema", "drop_schema", "ensure_schema", "lock_schema", "mark_of", "schema_exists"]
 
-_MARK = "django_schemas: environment "
+_MARK = re.compile(r"django_schemas: environment (?P<environment>\S+)(; owner (?P<owner>\S+))?")
 
 
-def mark_of(db: str, schema: str) -> str | None:
-    """Name of the environment that a schema is marked with; None if it bears no mark or does not exist."""
-    comment = _comment(db, schema)
-    return comment.removeprefix(_MARK) if comment and comment.startswith(_MARK) else None
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a schema's comment says of it.
+
+    Attributes:
+        environment: name of the environment it was made for.
+        owner: what the caller who had it made gave as its own, so that nobody else takes it over; a word or None.
+    """
+
+    environment: str
+    owner: str | None = None
+
+    def __str__(self) -> str:
+        owner = f"; owner {self.owner}" if self.owner else ""
+        return f"django_schemas: environment {self.environment}{owner}"
+
+
+def mark_of(db: str, schema: str) -> Mark | None:
+    """The mark of a schema; None if it bears none or does not exist."""
+    match = _MARK.fullmatch(_comment(db, schema) or "")
+    return Mark(match["environment"], match["owner"]) if match else None
 
 
 def schema_exists(db: str, schema: str) -> bool:
@@ -27,7 +47,7 @@ def schema_exists(db: str, schema: str) -> bool:
     return _comment(db, schema) is not None
 
 
-def create_schema(alias: SchemaAlias) -> None:
+def create_schema(alias: SchemaAlias, owner: str | None = None) -> None:
     """Make a schema, and mark it.
 
     Raises:
@@ -38,38 +58,40 @@ def create_schema(alias: SchemaAlias) -> None:
         if schema_exists(alias.db, alias.schema):
             raise SchemaExists(f"Schema {alias.schema!r} exists already in database {alias.db!r}.")
         cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}")
-        _mark(alias)
+        _set_mark(alias, owner)
 
 
-def ensure_schema(alias: SchemaAlias, *, adopt: bool = False) -> bool:
+def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:
     """Make a schema unless it is there and is ours.
 
     A declared `SCHEMA_NAME` may be there already, unmarked: that is how an existing project starts.
 
     Args:
         alias: the schema.
+        owner: a word that the mark must hold; another's schema is refused. Any will do if None.
         adopt: take over a schema that bears no mark, and mark it.
 
     Returns:
         Whether it was made now.
 
     Raises:
-        SchemaExists: it is there, was made by somebody else or for another environment, and was not to be adopted.
+        SchemaExists: it is there, was made by somebody else or for somebody else, and was not to be adopted.
     """
     if not schema_exists(alias.db, alias.schema):
-        create_schema(alias)
+        create_schema(alias, owner)
         return True
     mark = mark_of(alias.db, alias.schema)
-    if mark == alias.environment or (mark is None and environment(alias.environment).single_schema):
+    if mark is None and environment(alias.environment).single_schema:
+        return False
+    if mark is not None and mark.environment == alias.environment and owner in (None, mark.owner):
         return False
     if mark is None and adopt:
-        _mark(alias)
+        _set_mark(alias, owner)
         return False
-    owner = f"environment {mark!r}" if mark else "something other than django_schemas"
     raise SchemaExists(
-        f"Schema {alias.schema!r} in database {alias.db!r} belongs to {owner}, not to environment "
-        f"{alias.environment!r}: choose another name"
-        + ("." if mark else ", or take it over by migrate_schema --adopt.")
+        f"Schema {alias.schema!r} in database {alias.db!r} is there already and "
+        + (f"belongs to another ({mark}): choose another name." if mark else
+           "was not made by django_schemas: choose another name, or take it over by migrate_schema --adopt.")
     )
 
 
@@ -110,6 +132,6 @@ def _comment(db: str, schema: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _mark(alias: SchemaAlias) -> None:
+def _set_mark(alias: SchemaAlias, owner: str | None) -> None:
     with connections[alias.db].cursor() as cursor:
-        cursor.execute(f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s", [_MARK + alias.environment])
+        cursor.execute(f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s", [str(Mark(alias.environment, owner))])

@@ -1,0 +1,34 @@
+"""The app: connects provisioning and the registry's cache to the signals they listen to."""
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.db.models.signals import post_delete, post_save, pre_delete
+
+from .conf import conf
+
+__all__ = ["TenancyConfig"]
+
+# Migrations name swappable models by these settings, so they must be there even in a project that keeps the defaults.
+for _name, _label in (("TENANCY_TENANT_MODEL", conf.tenant_model), ("TENANCY_DOMAIN_MODEL", conf.domain_model)):
+    setattr(settings, _name, _label)
+
+
+class TenancyConfig(AppConfig):
+    """Put `"tenancy"` into INSTALLED_APPS, behind `"django_schemas"`."""
+
+    name = "tenancy"
+    verbose_name = "Tenancy"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connect the receivers, register the checks."""
+        from . import checks, registry, signals  # noqa: F401  # checks register themselves
+        from .models import refuse_deletion
+        from .provisioning import on_created
+
+        tenant_model, domain_model = registry.tenant_model(), registry.domain_model()
+        signals.tenant_created.connect(on_created, sender=tenant_model, dispatch_uid="tenancy.provisioning")
+        pre_delete.connect(refuse_deletion, sender=tenant_model, dispatch_uid="tenancy.refuse_deletion")
+        for model in (tenant_model, domain_model):
+            for signal in (post_save, post_delete):
+                signal.connect(registry.forget, sender=model, dispatch_uid=f"tenancy.forget.{model._meta.label}")

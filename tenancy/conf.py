@@ -1,0 +1,119 @@
+"""The settings of this package, as typed properties. Nothing else in it reads `django.conf.settings`.
+
+`TENANCY` is one dict; `TENANCY_TENANT_MODEL` and `TENANCY_DOMAIN_MODEL` stand by themselves, as `AUTH_USER_MODEL` does,
+since migrations refer to them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from django_schemas.environments import databases_of, environments
+from django_schemas.exceptions import ConfigError
+
+__all__ = ["KEYS", "REGISTRY", "Conf", "conf"]
+
+REGISTRY = "registry"
+"""Name of the single-schema environment that holds the Tenant and Domain models."""
+
+KEYS = frozenset(
+    {"BASE_DOMAIN", "CACHE_SIZE", "CACHE_TTL_S", "DATABASES", "ENVIRONMENT", "PLACING", "PROVISIONING"}
+    | {"PUBLIC_URLCONF", "RESERVED_SLUGS", "RESOLVERS", "RETRY_AFTER_S"}
+)
+"""All keys of `TENANCY`."""
+
+
+class Conf:
+    """A live view of the settings."""
+
+    @property
+    def tenancy(self) -> Mapping[str, Any]:
+        """The dict `TENANCY` itself."""
+        value: Mapping[str, Any] = getattr(settings, "TENANCY", {})
+        return value
+
+    @property
+    def tenant_model(self) -> str:
+        """`TENANCY_TENANT_MODEL`: label of the tenant model; `tenancy.Tenant` by default."""
+        return str(getattr(settings, "TENANCY_TENANT_MODEL", "tenancy.Tenant"))
+
+    @property
+    def domain_model(self) -> str:
+        """`TENANCY_DOMAIN_MODEL`: label of the domain model; `tenancy.Domain` by default."""
+        return str(getattr(settings, "TENANCY_DOMAIN_MODEL", "tenancy.Domain"))
+
+    @property
+    def environment(self) -> str:
+        """`ENVIRONMENT`: the multi-schema environment that tenants live in; the only one there is by default.
+
+        Raises:
+            ConfigError: it is not set, and there is none or more than one.
+        """
+        name = self.tenancy.get("ENVIRONMENT")
+        if name is not None:
+            return str(name)
+        names = [env.name for env in environments().values() if not env.single_schema]
+        if len(names) != 1:
+            raise ConfigError(
+                f"TENANCY['ENVIRONMENT'] must name one of the multi-schema environments ({', '.join(names) or 'none'})."
+            )
+        return names[0]
+
+    @property
+    def base_domain(self) -> str:
+        """`BASE_DOMAIN`: `acme.<BASE_DOMAIN>` is the tenant with slug `acme`; empty (the default): no subdomains."""
+        return str(self.tenancy.get("BASE_DOMAIN", "")).lower().strip(".")
+
+    @property
+    def public_urlconf(self) -> str | None:
+        """`PUBLIC_URLCONF`: what the bare `BASE_DOMAIN` serves; None (the default): 404."""
+        value: str | None = self.tenancy.get("PUBLIC_URLCONF")
+        return value
+
+    @property
+    def resolvers(self) -> Sequence[Any]:
+        """`RESOLVERS`: the chain, each a dotted path or a pair (dotted path, options); host resolvers by default."""
+        default = ("tenancy.resolvers.DomainResolver", "tenancy.resolvers.SubdomainResolver")
+        return list(self.tenancy.get("RESOLVERS", default))
+
+    @property
+    def placing(self) -> Callable[..., str]:
+        """`PLACING`: a callable, or its dotted path, that chooses a new tenant's database; fewest tenants by default."""
+        value = self.tenancy.get("PLACING", "tenancy.placing.fewest_tenants")
+        chosen: Callable[..., str] = import_string(value) if isinstance(value, str) else value
+        return chosen
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """`DATABASES`: where new tenants may be placed; every writable database of the environment by default."""
+        return tuple(self.tenancy.get("DATABASES") or databases_of(self.environment))
+
+    @property
+    def provisioning(self) -> str:
+        """`PROVISIONING`: `"now"` (the default) makes the schema as the tenant is created; `"manual"` leaves it to you."""
+        return str(self.tenancy.get("PROVISIONING", "now"))
+
+    @property
+    def reserved_slugs(self) -> frozenset[str]:
+        """`RESERVED_SLUGS`: slugs that no tenant may have; `www` by default."""
+        return frozenset(self.tenancy.get("RESERVED_SLUGS", ("www",)))
+
+    @property
+    def cache_ttl_s(self) -> float:
+        """`CACHE_TTL_S`: how long, in seconds, a process may go on with what it read of a tenant; 5 by default."""
+        return float(self.tenancy.get("CACHE_TTL_S", 5.0))
+
+    @property
+    def cache_size(self) -> int:
+        """`CACHE_SIZE`: how many look-ups a process remembers; 10,000 by default."""
+        return int(self.tenancy.get("CACHE_SIZE", 10_000))
+
+    @property
+    def retry_after_s(self) -> int:
+        """`RETRY_AFTER_S`: what a 503 tells clients to wait, in seconds; 5 by default."""
+        return int(self.tenancy.get("RETRY_AFTER_S", 5))
+
+
+conf = Conf()

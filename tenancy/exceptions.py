@@ -1,0 +1,37 @@
+"""The errors this package raises. Each has one base, `TenancyError`, and a docstring that is its default message."""
+
+__all__ = [
+    "IllegalTransition",
+    "ProvisioningFailed",
+    "TenancyError",
+    "TenantExists",
+    "TenantNotActive",
+    "UnknownTenant",
+]
+
+
+class TenancyError(Exception):
+    """Something about a tenant went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message if message is not None else type(self).__doc__)
+
+
+class TenantExists(TenancyError, ValueError):
+    """This slug, host or schema is taken by another tenant, or by a deleted one that is not purged yet."""
+
+
+class TenantNotActive(TenancyError):
+    """This tenant is not active: only active tenants are served."""
+
+
+class UnknownTenant(TenancyError, LookupError):
+    """There is no such tenant."""
+
+
+class IllegalTransition(TenancyError, ValueError):
+    """A tenant can't go from its status to this one."""
+
+
+class ProvisioningFailed(TenancyError):
+    """A tenant's schema could not be made."""

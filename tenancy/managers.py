@@ -1,0 +1,28 @@
+"""The managers of the registry's models."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from .states import Status
+
+if TYPE_CHECKING:
+    from .models import AbstractTenant
+
+__all__ = ["TenantManager", "TenantQuerySet"]
+
+
+class TenantQuerySet(models.QuerySet["AbstractTenant"]):
+    """Tenants. `create()` also makes the schema: see `AbstractTenant.save`."""
+
+    def active(self) -> "TenantQuerySet":
+        """Those that are served."""
+        return self.filter(status=Status.ACTIVE)
+
+
+class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: ignore[misc]  # made by a function
+    """The manager of tenants."""
+
+    def get_by_natural_key(self, slug: str) -> Any:
+        """The tenant of that slug."""
+        return self.get(slug=slug)

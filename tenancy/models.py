@@ -1,0 +1,247 @@
+"""The registry: tenants, each with the placement it owns, and the hosts it is reached by.
+
+Both models are swappable by `TENANCY_TENANT_MODEL` and `TENANCY_DOMAIN_MODEL`: extend the abstract ones. What must
+hold is also a constraint in the database, so `bulk_create` and raw SQL can't get round it.
+"""
+
+import uuid
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import IntegrityError, models, router, transaction
+from django.utils.text import slugify
+
+from django_schemas.alias import SchemaAlias
+from django_schemas.environments import alias_for
+from django_schemas.exceptions import InvalidSchemaName
+from django_schemas.identifiers import MAX_BYTES, validate_schema_name
+from django_schemas.placement import Placement
+
+from . import signals
+from .conf import REGISTRY, conf
+from .exceptions import TenancyError, TenantExists
+from .hosts import canonical_host
+from .managers import TenantManager
+from .placing import choose_database
+from .states import Status, check_transition
+
+__all__ = ["AbstractDomain", "AbstractTenant", "Domain", "Tenant"]
+
+_SLUG = r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"
+_SCHEMA = r"\A[a-z_][a-z0-9_-]*\Z"
+_RESERVED_SCHEMA = r"\A(pg_.*|information_schema|public)\Z"
+_HOST = r"\A[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\Z"
+
+validate_slug = RegexValidator(
+    _SLUG, "Use lower-case letters, digits and hyphens, with a letter or digit at both ends.", "invalid"
+)
+
+
+class AbstractTenant(models.Model):
+    """A customer, who owns one schema in one database.
+
+    Attributes:
+        name: for people.
+        slug: for machines: unique, a valid label of a host name.
+        db: alias of the writable database.
+        schema_name: name of the schema there.
+        status: see `states.Status`.
+        status_reason: why it has this status, if there is something to say: the error of a failed provisioning.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    slug = models.CharField(max_length=MAX_BYTES, unique=True, validators=[validate_slug], blank=True)
+    db = models.CharField("database", max_length=MAX_BYTES, blank=True)
+    schema_name = models.CharField("schema", max_length=MAX_BYTES, blank=True)
+    status = models.CharField(max_length=20, choices=Status, default=Status.PROVISIONING, editable=False)
+    status_reason = models.TextField(blank=True, default="", editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = TenantManager()
+
+    class Meta:
+        abstract = True
+        db_environment = REGISTRY
+        ordering = ("slug",)
+        constraints = (
+            models.UniqueConstraint(fields=("db", "schema_name"), name="%(app_label)s_%(class)s_placement"),
+            models.CheckConstraint(condition=models.Q(slug__regex=_SLUG), name="%(app_label)s_%(class)s_slug"),
+            models.CheckConstraint(
+                condition=models.Q(schema_name__regex=_SCHEMA) & ~models.Q(schema_name__regex=_RESERVED_SCHEMA),
+                name="%(app_label)s_%(class)s_schema_name",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.slug
+
+    def natural_key(self) -> tuple[str]:
+        """The slug."""
+        return (self.slug,)
+
+    @property
+    def placement(self) -> Placement:
+        """Where this tenant's rows live."""
+        return Placement(self.db, self.schema_name)
+
+    @property
+    def alias(self) -> SchemaAlias:
+        """The database alias that remembers this tenant's schema."""
+        return alias_for(self.db, self.schema_name, (conf.environment,))
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this tenant is served."""
+        return self.status == Status.ACTIVE
+
+    def clean(self) -> None:
+        """Fill in what was left blank, and check what was not."""
+        super().clean()
+        self._complete()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the row; for a new tenant choose slug, schema and database where not given, and provision it.
+
+        Raises:
+            ValidationError: the name yields no slug, or the slug or schema is not valid.
+            TenantExists: the slug or the placement is taken.
+            ProvisioningFailed: the schema could not be made; the row is kept with status *failed*.
+        """
+        created = self._state.adding
+        if created:
+            self._complete()
+            using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+            try:
+                with transaction.atomic(using=using):
+                    super().save(*args, **kwargs)
+            except IntegrityError as error:
+                raise TenantExists(
+                    f"Slug {self.slug!r} or schema {self.schema_name!r} on {self.db!r} is taken by another tenant, "
+                    "maybe a deleted one that is not purged yet."
+                ) from error
+            signals.tenant_created.send(sender=type(self), tenant=self)
+        else:
+            super().save(*args, **kwargs)
+
+    def set_status(self, status: Status, reason: str = "") -> None:
+        """Move to another status, if it may follow the present one, and tell by `tenant_status_changed`.
+
+        The row is locked and read first, so of two who try to move it one finds it moved.
+
+        Raises:
+            IllegalTransition: it may not follow.
+        """
+        using = router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using):
+            row = type(self)._default_manager.using(using).select_for_update().get(pk=self.pk)
+            old = row.status
+            check_transition(self.slug, old, status)
+            self.status, self.status_reason = status, reason
+            self.save(update_fields=("status", "status_reason", "updated_at"))
+            transaction.on_commit(
+                lambda: signals.tenant_status_changed.send(
+                    sender=type(self), tenant=self, old=old, new=status, reason=reason
+                ),
+                using=using,
+            )
+
+    def _complete(self) -> None:
+        self.slug = self.slug or slug_of(self.name)
+        validate_slug(self.slug)
+        if self.slug in conf.reserved_slugs:
+            raise ValidationError({"slug": f"{self.slug!r} is reserved: choose another."}, code="reserved")
+        self.schema_name = self.schema_name or schema_name_of(self.slug)
+        try:
+            validate_schema_name(self.schema_name)
+        except InvalidSchemaName as error:
+            raise ValidationError({"schema_name": str(error)}, code="invalid") from error
+        self.db = self.db or choose_database(self)
+
+
+class AbstractDomain(models.Model):
+    """A host name that a tenant is reached by, beside its sub-domain.
+
+    Attributes:
+        host: in canonical form: lower case, IDNA, no port, no trailing dot.
+        tenant: whom it leads to.
+    """
+
+    host = models.CharField(max_length=253, unique=True)
+    tenant = models.ForeignKey(conf.tenant_model, on_delete=models.CASCADE, related_name="domains")
+
+    class Meta:
+        abstract = True
+        db_environment = REGISTRY
+        ordering = ("host",)
+        constraints = (
+            models.CheckConstraint(condition=models.Q(host__regex=_HOST), name="%(app_label)s_%(class)s_host"),
+        )
+
+    def __str__(self) -> str:
+        return self.host
+
+    def clean(self) -> None:
+        """Bring the host into canonical form."""
+        super().clean()
+        self.host = canonical_host(self.host)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the row with its host in canonical form.
+
+        Raises:
+            ValidationError: it is no host name.
+            TenantExists: another tenant has it.
+        """
+        self.host = canonical_host(self.host)
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        try:
+            with transaction.atomic(using=using):
+                super().save(*args, **kwargs)
+        except IntegrityError as error:
+            raise TenantExists(f"Host {self.host!r} is taken by another tenant.") from error
+
+
+class Tenant(AbstractTenant):
+    """A customer, who owns one schema in one database."""
+
+    class Meta(AbstractTenant.Meta):
+        swappable = "TENANCY_TENANT_MODEL"
+
+
+class Domain(AbstractDomain):
+    """A host name that a tenant is reached by, beside its sub-domain."""
+
+    class Meta(AbstractDomain.Meta):
+        swappable = "TENANCY_DOMAIN_MODEL"
+
+
+def slug_of(name: str) -> str:
+    """The slug that a tenant of that name gets.
+
+    Raises:
+        ValidationError: the name holds nothing that a slug could be made of.
+    """
+    slug = slugify(name).replace("_", "-").strip("-")[:MAX_BYTES].strip("-")
+    if not slug:
+        raise ValidationError({"slug": f"No slug can be made of the name {name!r}: give one."}, code="required")
+    return slug
+
+
+def schema_name_of(slug: str) -> str:
+    """The schema's name that a tenant with that slug gets: the slug, with `t_` before it if it alone would not do."""
+    try:
+        return validate_schema_name(slug)
+    except InvalidSchemaName:
+        return f"t_{slug}"[:MAX_BYTES]
+
+
+def refuse_deletion(sender: type[models.Model], instance: AbstractTenant, **kwargs: Any) -> None:
+    """Refuse to delete a tenant's row while its schema may still be there; a receiver of `pre_delete`."""
+    if instance.status != Status.GONE:
+        raise TenancyError(
+            f"The row of tenant {instance.slug!r} can't be deleted while it owns schema {instance.placement}: "
+            "use tenancy.lifecycle.delete() and purge(), or `manage.py tenant delete` and `purge`."
+        )

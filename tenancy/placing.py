@@ -1,0 +1,41 @@
+"""Placing: which database a new tenant goes to.
+
+A strategy is a callable that is given the tenant and the databases in question and returns one of these; it is named
+by `TENANCY["PLACING"]`.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django.db.models import Count
+
+from django_schemas.exceptions import ConfigError
+
+from .conf import conf
+
+if TYPE_CHECKING:
+    from .models import AbstractTenant
+
+__all__ = ["choose_database", "fewest_tenants"]
+
+
+def choose_database(tenant: "AbstractTenant") -> str:
+    """The database for a new tenant, as the strategy of the settings chooses.
+
+    Raises:
+        ConfigError: no database hosts the tenants' environment, or the strategy chose none of those that do.
+    """
+    databases = conf.databases
+    if not databases:
+        raise ConfigError(f"No database hosts environment {conf.environment!r}: name it in ENVIRONMENTS of one.")
+    chosen = conf.placing(tenant, databases)
+    if chosen not in databases:
+        raise ConfigError(f"TENANCY['PLACING'] chose {chosen!r}, which is none of {', '.join(databases)}.")
+    return chosen
+
+
+def fewest_tenants(tenant: "AbstractTenant", databases: Sequence[str]) -> str:
+    """The database with the fewest tenants; of several, the first in the settings."""
+    rows = type(tenant)._default_manager.filter(db__in=databases).values_list("db").annotate(Count("pk"))
+    counts = dict(rows)
+    return min(databases, key=lambda db: counts.get(db, 0))

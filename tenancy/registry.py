@@ -1,0 +1,92 @@
+"""The registry as the middleware reads it: tenants by slug and by host, remembered for a few seconds in the process.
+
+What is written in this process is seen at once, what others write after `CACHE_TTL_S` at the latest. Inside a
+transaction nothing is remembered, since it may be rolled back.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from django.apps import apps
+from django.db import router, transaction
+
+from .conf import conf
+from .models import AbstractDomain, AbstractTenant
+
+__all__ = ["domain_model", "forget", "remembered", "tenant_by_host", "tenant_by_slug", "tenant_model"]
+
+Key = tuple[str, str]
+_remembered: OrderedDict[Key, tuple[float, Any]] = OrderedDict()
+"""Column values of tenants (None: there is no such tenant) with the time they expire at, the oldest first."""
+_lock = Lock()
+
+
+def tenant_model() -> type[AbstractTenant]:
+    """The tenant model of this project."""
+    return apps.get_model(conf.tenant_model)
+
+
+def domain_model() -> type[AbstractDomain]:
+    """The domain model of this project."""
+    return apps.get_model(conf.domain_model)
+
+
+def tenant_by_slug(slug: str) -> AbstractTenant | None:
+    """The tenant with that slug, whatever its status."""
+    return _find(("slug", slug), lambda: tenant_model()._default_manager.filter(slug=slug).first())
+
+
+def tenant_by_host(host: str) -> AbstractTenant | None:
+    """The tenant that a host name, in canonical form, was registered for, whatever its status."""
+    return _find(("host", host), lambda: tenant_model()._default_manager.filter(domains__host=host).first())
+
+
+def remembered(key: Key) -> bool:
+    """Tell whether a look-up would be answered without asking the database."""
+    return _recall(key) is not None
+
+
+def forget(**kwargs: object) -> None:
+    """Forget all that was remembered; a receiver of the signals that tell of changes."""
+    with _lock:
+        _remembered.clear()
+
+
+def _find(key: Key, load: Callable[[], AbstractTenant | None]) -> AbstractTenant | None:
+    model = tenant_model()
+    known = _recall(key)
+    if known is None:
+        # A placement that is active is no part of this: the registry's models have one schema.
+        tenant = load()
+        known = (tenant and _values(tenant),)
+        if not transaction.get_connection(router.db_for_write(model)).in_atomic_block:
+            _remember(key, known)
+        return tenant
+    # Each caller gets an object of its own: what a view does to request.tenant stays there.
+    return known[0] and _tenant(model, known[0])
+
+
+def _recall(key: Key) -> tuple[Any] | None:
+    with _lock:
+        expires, known = _remembered.get(key, (0.0, None))
+    return known if monotonic() < expires else None
+
+
+def _remember(key: Key, known: tuple[Any]) -> None:
+    with _lock:
+        _remembered[key] = (monotonic() + conf.cache_ttl_s, known)
+        _remembered.move_to_end(key)
+        while len(_remembered) > conf.cache_size:
+            _remembered.popitem(last=False)
+
+
+def _values(tenant: AbstractTenant) -> tuple[str | None, tuple[Any, ...]]:
+    return tenant._state.db, tuple(getattr(tenant, field.attname) for field in tenant._meta.concrete_fields)
+
+
+def _tenant(model: type[AbstractTenant], values: tuple[str | None, tuple[Any, ...]]) -> AbstractTenant:
+    db, columns = values
+    return model.from_db(db, [field.attname for field in model._meta.concrete_fields], columns)
