@@ -125,7 +125,7 @@ def _delete(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _eq(method: Callable[[Model, object], bool]) -> Callable[[Model, object], bool]:
-    def __eq__(self: Model, other: object) -> bool:  # noqa: N807
+    def __eq__(self: Model, other: object) -> bool:
         equal = method(self, other)
         if equal is not True or self is other:
             return equal
@@ -135,7 +135,7 @@ def _eq(method: Callable[[Model, object], bool]) -> Callable[[Model, object], bo
 
 
 def _hash(method: Callable[[Model], int]) -> Callable[[Model], int]:
-    def __hash__(self: Model) -> int:  # noqa: N807
+    def __hash__(self: Model) -> int:
         return hash((method(self), _identity(self)))
 
     return __hash__

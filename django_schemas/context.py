@@ -99,7 +99,7 @@ def activate(alias: SchemaAlias) -> Iterator[SchemaAlias]:
         places.leave(alias)
 
 
-class schema_context:  # noqa: N801 - used as django.db.transaction.atomic is
+class schema_context:
     """Make a placement active: as a context manager or as a decorator, sync or async.
 
     It nests, may be entered while it is entered, and may be shared by threads and tasks. As a decorator of a generator

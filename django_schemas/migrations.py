@@ -4,8 +4,8 @@ drops a schema. The public face of `migrator`, `schemas` and `big_ints`.
 
 from .alias import SchemaAlias
 from .big_ints import Widened, widen_integers
-from .environments import alias_for, environment as declared
-from .environments import environments_on, home
+from .environments import alias_for, environments_on, home
+from .environments import environment as declared
 from .exceptions import ConfigError
 from .migrator import migrate_target, target_of
 from .schemas import drop_schema
@@ -13,7 +13,9 @@ from .schemas import drop_schema
 __all__ = ["flush", "migrate"]
 
 
-def migrate(db: str, schema: str | None = None, environment: str | None = None, big_ints: bool = False) -> list[Widened]:
+def migrate(
+    db: str, schema: str | None = None, environment: str | None = None, big_ints: bool = False
+) -> list[Widened]:
     """Migrate environments of a database to their newest migrations; make their schemas if need be.
 
     Args:
@@ -34,7 +36,9 @@ def migrate(db: str, schema: str | None = None, environment: str | None = None, 
     if not names:
         raise ConfigError(f"Database {db!r} hosts no environment: name some in ENVIRONMENTS of DATABASES[{db!r}].")
     widened: list[Widened] = []
-    for alias in [_place(db, schema, name) for name in sorted(names, key=lambda name: not declared(name).single_schema)]:
+    for alias in [
+        _place(db, schema, name) for name in sorted(names, key=lambda name: not declared(name).single_schema)
+    ]:
         migrate_target(target_of(alias))
         if big_ints:
             widened += widen_integers(alias)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, TextIO
 
-from django.apps import AppConfig, apps
+from django.apps import apps
 from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
@@ -30,7 +30,7 @@ from .exceptions import SchemasError
 from .membership import app_labels_of, models_of
 from .schemas import drop_schema, ensure_schema, lock_schema, schema_exists
 from .search_path import local_search_path, session_search_path
-from .target import Target, migrating, target_is
+from .target import Target, target_is
 
 Step = tuple[Migration, bool]
 
@@ -282,9 +282,7 @@ def _own_tables(target: Target) -> Any:
     return local_search_path(connections[target.db], (target.alias.schema,))
 
 
-def _emit(
-    signal: Any, target: Target, project_apps: Any, plan: Plan, signals: dict[str, Any]
-) -> None:
+def _emit(signal: Any, target: Target, project_apps: Any, plan: Plan, signals: dict[str, Any]) -> None:
     """Send a migration signal for each app with models in the environment, with the schema alias as `using`.
 
     The models that receivers get are historic ones, unqualified: search_path says where they are.

@@ -46,7 +46,6 @@ class SchemaQuery(Query):
         elif alias.environment == self.placement.environment:
             refuse_other(self.placement, alias, value)
 
-
     def combine(self, rhs: Query, connector: str) -> None:
         """Refuse to combine (`|`, `&`, `^`) with a query of another schema."""
         other = getattr(rhs, "placement", None)

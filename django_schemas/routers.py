@@ -136,9 +136,7 @@ class ExplicitRouter:
             )
         return True
 
-    def allow_migrate(
-        self, db: str, app_label: str, model_name: str | None = None, **hints: Any
-    ) -> bool | None:
+    def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool | None:
         """Allow a model where its environment is.
 
         While an environment is being migrated, its models alone; else those of the single-schema environments of the
@@ -173,4 +171,3 @@ def _unconstrained(obj1: Model, obj2: Model) -> bool:
         if field.is_relation and field.related_model._meta.concrete_model is target
     ]
     return not any(field.db_constraint for field in fields)
-

@@ -90,8 +90,11 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
         return False
     raise SchemaExists(
         f"Schema {alias.schema!r} in database {alias.db!r} is there already and "
-        + (f"belongs to another ({mark}): choose another name." if mark else
-           "was not made by django_schemas: choose another name, or take it over by migrate_schema --adopt.")
+        + (
+            f"belongs to another ({mark}): choose another name."
+            if mark
+            else "was not made by django_schemas: choose another name, or take it over by migrate_schema --adopt."
+        )
     )
 
 

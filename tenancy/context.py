@@ -24,7 +24,7 @@ def current_tenant() -> "AbstractTenant | None":
     return stack[-1].tenant if stack else None
 
 
-class tenant_context:  # noqa: N801 - used as django_schemas.schema_context is
+class tenant_context:
     """Make a tenant current and its placement active: as a context manager or a decorator, sync or async.
 
     It nests, may be entered while it is entered, and may be shared by threads and tasks. As a decorator of a generator

@@ -43,7 +43,9 @@ def purge(tenant: AbstractTenant) -> None:
     if schema_exists(tenant.db, tenant.schema_name):
         mark = mark_of(tenant.db, tenant.schema_name)
         if mark is None or mark.owner != str(tenant.pk):
-            raise SchemaExists(f"Schema {tenant.placement} is not marked as tenant {tenant.slug!r}'s: it is not dropped.")
+            raise SchemaExists(
+                f"Schema {tenant.placement} is not marked as tenant {tenant.slug!r}'s: it is not dropped."
+            )
     using = router.db_for_write(type(tenant), instance=tenant)
     with transaction.atomic(using=using):
         if schema_exists(tenant.db, tenant.schema_name):

@@ -7,7 +7,7 @@ from django.db import models
 from .states import Status
 
 if TYPE_CHECKING:
-    from .models import AbstractTenant
+    pass
 
 __all__ = ["TenantManager", "TenantQuerySet"]
 

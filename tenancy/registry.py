@@ -5,7 +5,6 @@ transaction nothing is remembered, since it may be rolled back.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -36,12 +35,12 @@ def domain_model() -> type[AbstractDomain]:
 
 def tenant_by_slug(slug: str) -> AbstractTenant | None:
     """The tenant with that slug, whatever its status."""
-    return _find(("slug", slug), lambda: tenant_model()._default_manager.filter(slug=slug).first())
+    return _find(("slug", slug), {"slug": slug})
 
 
 def tenant_by_host(host: str) -> AbstractTenant | None:
     """The tenant that a host name, in canonical form, was registered for, whatever its status."""
-    return _find(("host", host), lambda: tenant_model()._default_manager.filter(domains__host=host).first())
+    return _find(("host", host), {"domains__host": host})
 
 
 def remembered(key: Key) -> bool:
@@ -55,14 +54,15 @@ def forget(**kwargs: object) -> None:
         _remembered.clear()
 
 
-def _find(key: Key, load: Callable[[], AbstractTenant | None]) -> AbstractTenant | None:
+def _find(key: Key, condition: dict[str, str]) -> AbstractTenant | None:
     model = tenant_model()
     known = _recall(key)
     if known is None:
-        # A placement that is active is no part of this: the registry's models have one schema.
-        tenant = load()
+        # The primary is asked, not a replica: what that has not heard of yet would be remembered for the whole TTL.
+        primary = router.db_for_write(model)
+        tenant = model._default_manager.using(primary).filter(**condition).first()
         known = (tenant and _values(tenant),)
-        if not transaction.get_connection(router.db_for_write(model)).in_atomic_block:
+        if not transaction.get_connection(primary).in_atomic_block:
             _remember(key, known)
         return tenant
     # Each caller gets an object of its own: what a view does to request.tenant stays there.

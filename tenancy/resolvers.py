@@ -65,9 +65,7 @@ class HeaderResolver:
         header: name of the header.
     """
 
-    def __init__(
-        self, verifier: Callable[[HttpRequest, AbstractTenant], bool] | str, header: str = "X-Tenant"
-    ) -> None:
+    def __init__(self, verifier: Callable[[HttpRequest, AbstractTenant], bool] | str, header: str = "X-Tenant") -> None:
         self.verifier = import_string(verifier) if isinstance(verifier, str) else verifier
         self.header = header
 

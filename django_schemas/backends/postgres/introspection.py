@@ -1,11 +1,18 @@
-"""Introspection: lists the tables of the schemas on search_path by looking into these alone.
+"""Introspection: lists the tables of the schemas on search_path by looking into these alone, and finds the tables of
+environments in their schema: that of the active placement, else the single one.
 
 Django's own query asks `pg_table_is_visible` for each table of the database, which takes longer with every schema.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.db.backends.postgresql import introspection
+
+from ...alias import SchemaTable
+from ...context import active_alias
+from ...environments import primary_of
+from ...search_path import local_search_path
 
 __all__ = ["DatabaseIntrospection"]
 
@@ -29,6 +36,54 @@ class DatabaseIntrospection(introspection.DatabaseIntrospection):
     def get_table_list(self, cursor: Any) -> list[Any]:
         """All tables and views of the schemas on search_path."""
         cursor.execute(self._TABLES)
-        return [
-            introspection.TableInfo(*row) for row in cursor.fetchall() if row[0] not in self.ignored_tables
+        return [introspection.TableInfo(*row) for row in cursor.fetchall() if row[0] not in self.ignored_tables]
+
+    def get_migratable_models(self) -> list[Any]:
+        """The models that `flush` empties: of the active placement alone, if there is one on this database.
+
+        Who flushes a schema does not mean what the schemas share.
+        """
+        models = list(super().get_migratable_models())
+        db = primary_of(self.connection.alias)
+        active = [
+            model
+            for model in models
+            if isinstance(table := model._meta.db_table, SchemaTable) and active_alias(table.environments, db)
         ]
+        return active or models
+
+    def django_table_names(self, only_existing: bool = False, include_views: bool = True) -> list[str]:
+        """Names of the tables of these models; each is looked for in its own schema."""
+        names: list[str] = super().django_table_names()
+        if not only_existing:
+            return names
+        schemas = {name: self.connection.ops.schema_of(name) for name in names}
+        there = {schema: self._tables_in(schema, include_views) for schema in set(schemas.values())}
+        return [name for name in names if name in there[schemas[name]]]
+
+    def get_table_description(self, cursor: Any, table_name: str) -> list[Any]:
+        """Describe the columns of a table."""
+        with self._in_schema(self.connection.ops.schema_of(table_name)):
+            return super().get_table_description(cursor, table_name)
+
+    def get_sequences(self, cursor: Any, table_name: str, table_fields: Any = ()) -> list[dict[str, Any]]:
+        """The sequences of a table."""
+        with self._in_schema(self.connection.ops.schema_of(table_name)):
+            return super().get_sequences(cursor, table_name, table_fields)
+
+    def get_relations(self, cursor: Any, table_name: str) -> dict[str, Any]:
+        """The foreign keys of a table."""
+        with self._in_schema(self.connection.ops.schema_of(table_name)):
+            return super().get_relations(cursor, table_name)
+
+    def get_constraints(self, cursor: Any, table_name: str) -> dict[str, dict[str, Any]]:
+        """The constraints and indexes of a table."""
+        with self._in_schema(self.connection.ops.schema_of(table_name)):
+            return super().get_constraints(cursor, table_name)
+
+    def _tables_in(self, schema: str | None, include_views: bool) -> set[str]:
+        with self._in_schema(schema):
+            return set(self.table_names(include_views=include_views))
+
+    def _in_schema(self, schema: str | None) -> AbstractContextManager[None]:
+        return nullcontext() if schema is None else local_search_path(self.connection, (schema,))

@@ -1,0 +1,1 @@
+"""Migrations of the help desk: they run once in each tenant's schema."""

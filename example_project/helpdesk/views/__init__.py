@@ -1,0 +1,1 @@
+"""The pages of the help desk, one module for each noun, and its JSON endpoint."""

@@ -1,0 +1,49 @@
+"""The example to click through: `python -m example_project.serve`, then http://localhost:8000/."""
+
+import argparse
+import os
+
+import django
+from django.core.management import call_command
+
+from .accounts import PASSWORD, STAFF, owner_of
+
+
+def main() -> None:
+    """Start PostgreSQL, migrate, make the tenants that are missing, and serve until Ctrl-C."""
+    parser = argparse.ArgumentParser("python -m example_project.serve", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=8000)
+    port = parser.parse_args().port
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings")
+    # To watch the files, runserver starts this module a second time: then all is in place.
+    if "RUN_MAIN" in os.environ:
+        django.setup()
+    else:
+        prepare(port)
+    call_command("runserver", f"127.0.0.1:{port}")
+
+
+def prepare(port: int) -> None:
+    """Make what is missing, and print where to click."""
+    from tools.postgres import ensure
+
+    os.environ.update(ensure().environment)
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from .seed import make_staff, make_tenants  # It needs the models.
+
+    make_staff(STAFF)
+    places = {
+        f"http://localhost:{port}/": "the public site: sign-up makes a tenant",
+        f"http://localhost:{port}/admin/": f"the platform's admin: log in as {STAFF}",
+    }
+    for tenant in make_tenants():
+        places[f"http://{tenant.slug}.localhost:{port}/"] = f"{tenant.name}: log in as {owner_of(tenant.slug)}"
+    print()
+    for url, meaning in places.items():
+        print(f"  {url:<32} {meaning}")
+    print(f"\n  The password is always {PASSWORD}. Each tenant has a back office at /admin/.\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What a page says about the help desk it belongs to: name, address, colour. Used by templates and the admin.
+
+It reads `request.tenant` where there is one and asks the database nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.request import split_domain_port
+
+ACCENTS = ("teal", "blue", "violet", "rose", "amber", "green")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One company's help desk, as its pages show it."""
+
+    name: str
+    host: str = ""
+    slug: str = ""
+
+    @property
+    def accent(self) -> str:
+        """The colour that tells this help desk from others at a glance; without a slug, the product's."""
+        return ACCENTS[crc32(self.slug.encode()) % len(ACCENTS)] if self.slug else ACCENTS[0]
+
+
+def workspace_of(request: HttpRequest) -> Workspace:
+    """Return the help desk that the request is for; the product itself where it is for none."""
+    tenant = getattr(request, "tenant", None)
+    return Workspace(tenant.name, request.get_host(), tenant.slug) if tenant else Workspace(settings.PRODUCT)
+
+
+def address(request: HttpRequest, host: str, path: str = "/") -> str:
+    """Return a URL on another host of this site, with the scheme and port of the request."""
+    port = split_domain_port(request.get_host())[1]
+    return f"{request.scheme}://{host}{':' + port if port else ''}{path}"
+
+
+def workspace(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `workspace`, `product` and the public site's `public_url`."""
+    return {
+        "workspace": workspace_of(request),
+        "product": settings.PRODUCT,
+        "base_domain": settings.BASE_DOMAIN,
+        "public_url": address(request, settings.BASE_DOMAIN),
+    }

@@ -1,0 +1,1 @@
+"""Apps whose models the tests use."""

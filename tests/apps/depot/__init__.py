@@ -1,0 +1,1 @@
+"""An app of the environment `depot`, whose models refer to the registry with real constraints."""

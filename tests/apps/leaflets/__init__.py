@@ -1,0 +1,1 @@
+"""An app of no environment: its models live where Django puts them."""

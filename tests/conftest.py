@@ -1,0 +1,114 @@
+"""Fixtures for all tests: the test databases, and in them three schemas of witness rows.
+
+A test that is marked `django_db(databases="__all__")` runs in a transaction of each database that is rolled back; one
+that must commit takes the fixture `committed` instead, and undoes what it did.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+from django.test.utils import CaptureQueriesContext, setup_databases, teardown_databases
+
+from django_schemas import active_placement
+from tests.apps.garage.factories import PlanFactory
+from tests.apps.garage.witness import Place, add_look_alikes, make_place, public_digest
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: Any,
+    django_db_keepdb: bool,
+    django_db_createdb: bool,
+    django_db_modify_db_settings: None,
+) -> Iterator[None]:
+    """Make every test database, whatever the tests are marked with: some use them without a mark."""
+    with django_db_blocker.unblock():
+        config = setup_databases(
+            verbosity=request.config.option.verbose - 1,
+            interactive=False,
+            keepdb=django_db_keepdb and not django_db_createdb,
+            serialized_aliases=(),
+        )
+    yield
+    if not django_db_keepdb:
+        with django_db_blocker.unblock():
+            connections.close_all()
+            teardown_databases(config, verbosity=request.config.option.verbose - 1)
+
+
+@pytest.fixture(scope="session")
+def schemas(django_db_setup: None, django_db_blocker: Any) -> dict[str, dict[str, str]]:
+    """Make the schemas and what in `public` looks like them; the digests of the latter."""
+    with django_db_blocker.unblock():
+        PlanFactory()
+        for db, schema in (("default", "acme"), ("default", "globex"), ("shard2", "initech")):
+            make_place(db, schema)
+        add_look_alikes("default", ["acme", "registry"])
+        add_look_alikes("shard2", ["initech"])
+        return {db: public_digest(db) for db in ("default", "shard2")}
+
+
+@pytest.fixture
+def acme(schemas: Any) -> Place:
+    return Place("default", "acme")
+
+
+@pytest.fixture
+def globex(schemas: Any) -> Place:
+    """A neighbour of acme in the same database."""
+    return Place("default", "globex")
+
+
+@pytest.fixture
+def initech(schemas: Any) -> Place:
+    """A schema in the other database."""
+    return Place("shard2", "initech")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_active() -> Iterator[None]:
+    """After each test nothing is active."""
+    yield
+    assert active_placement() is None
+
+
+@pytest.fixture
+def committed(schemas: Any, django_db_blocker: Any) -> Iterator[None]:
+    """Let a test commit. It must undo what it did; connections are closed behind it."""
+    with django_db_blocker.unblock():
+        yield
+        connections.close_all()
+
+
+@pytest.fixture
+def nothing_sent() -> Callable[[], AbstractContextManager[None]]:
+    """A context in which no SQL may be sent, on any connection."""
+
+    @contextmanager
+    def watch() -> Iterator[None]:
+        with ExitStack() as stack:
+            captures = [stack.enter_context(CaptureQueriesContext(each)) for each in connections.all()]
+            yield
+        assert [query["sql"] for capture in captures for query in capture.captured_queries] == []
+
+    return watch
+
+
+@pytest.fixture
+def sent() -> Callable[[], AbstractContextManager[list[str]]]:
+    """A context that collects the SQL that is sent, on all connections."""
+
+    @contextmanager
+    def watch() -> Iterator[list[str]]:
+        statements: list[str] = []
+        with ExitStack() as stack:
+            captures = [stack.enter_context(CaptureQueriesContext(each)) for each in connections.all()]
+            yield statements
+        statements += [query["sql"] for capture in captures for query in capture.captured_queries]
+
+    return watch

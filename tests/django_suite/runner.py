@@ -1,0 +1,108 @@
+"""The test runner that Django's `runtests.py` uses: it knows the expected failures, and writes down what came of each.
+
+An expected failure is reported as unittest reports one; one that passes is an unexpected success, which fails the run.
+"""
+
+import json
+import os
+import unittest
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import django
+from django.conf import settings
+from django.test.runner import DiscoverRunner
+from django.test.utils import iter_test_cases
+
+from .expectations import load
+from .placing import databases, mode
+
+__all__ = ["SuiteResult", "SuiteRunner"]
+
+
+class SuiteResult(unittest.TextTestResult):
+    """Tells expected failures from others."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.expectations = load(django.VERSION[:2], mode())
+        self.failed_as_expected: set[str] = set()
+        self.seen: set[str] = set()
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        self.seen.add(test.id())
+        super().startTest(test)
+
+    def addFailure(self, test: unittest.TestCase, err: Any) -> None:
+        if not self._is_expected(test, err):
+            super().addFailure(test, err)
+
+    def addError(self, test: unittest.TestCase, err: Any) -> None:
+        if not self._is_expected(test, err):
+            super().addError(test, err)
+
+    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:
+        if err is None or not self._is_expected(test, err):
+            super().addSubTest(test, subtest, err)
+
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        if test.id() in self.expectations:
+            self.addUnexpectedSuccess(test)
+        else:
+            super().addSuccess(test)
+
+    def _is_expected(self, test: unittest.TestCase, err: Any) -> bool:
+        """Tell whether a test is expected to fail, and note that it did. A test with subtests may fail often."""
+        name = test.id()
+        if name not in self.expectations:
+            return False
+        if name not in self.failed_as_expected:
+            self.failed_as_expected.add(name)
+            self.addExpectedFailure(test, err)
+        return True
+
+    def report(self, left_out: int) -> dict[str, Any]:
+        """What came of the run, for the process that started it."""
+        unexpected = [test.id() for test, _ in (*self.failures, *self.errors)]
+        return {
+            "run": self.testsRun,
+            "skipped": len(self.skipped),
+            "left_out": left_out,
+            "expected": sorted(self.failed_as_expected),
+            "unexpected": sorted(set(unexpected)),
+            "passed": sorted(test.id() for test in self.unexpectedSuccesses),
+            "seen": sorted(self.seen.intersection(self.expectations)),
+        }
+
+
+class SuiteRunner(DiscoverRunner):
+    """Django's runner, for the databases that the mode has."""
+
+    left_out = 0
+
+    def load_tests_for_label(self, label: str, discover_kwargs: dict[str, Any]) -> Iterable[unittest.TestCase]:
+        """Load the tests of a label that need no other databases than those of the environment."""
+        tests = list(iter_test_cases(super().load_tests_for_label(label, discover_kwargs)))
+        fitting = [test for test in tests if _databases_of(test).issubset(databases())]
+        self.left_out += len(tests) - len(fitting)
+        return self.test_suite(fitting)
+
+    def run_checks(self, databases: Iterable[str]) -> None:
+        """Run the system checks, but for one: APPS names all apps there could be, installed or not."""
+        settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, "django_schemas.E009"]
+        super().run_checks(databases)
+
+    def get_resultclass(self) -> type[unittest.TextTestResult]:
+        """The class that tells expected failures from others."""
+        return SuiteResult
+
+    def suite_result(self, suite: Any, result: Any, **kwargs: Any) -> int:
+        """Write down what came of each test, and count what fails the run."""
+        Path(os.environ["DJANGO_SUITE_REPORT"]).write_text(json.dumps(result.report(self.left_out)))
+        return super().suite_result(suite, result, **kwargs)
+
+
+def _databases_of(test: unittest.TestCase) -> set[str]:
+    named = getattr(test, "databases", None) or ()
+    return set(settings.DATABASES) if named == "__all__" else set(named)

@@ -1,0 +1,89 @@
+"""Settings of the tests: a real PostgreSQL with two databases, and a replica of the first where there is one."""
+
+from typing import Any
+
+import environ
+
+from tools import postgres
+
+_cluster = postgres.ensure(standby=True)
+
+
+def _database(url: str, **options: Any) -> dict[str, Any]:
+    return {**environ.Env.db_url_config(url, engine="django_schemas.backends.postgres.wrapper"), **options}
+
+
+DATABASES = {
+    "default": _database(_cluster.databases["default"], ENVIRONMENTS=["registry", "tenant"]),
+    "shard2": _database(_cluster.databases["shard2"], ENVIRONMENTS=["tenant"]),
+}
+if "default-read1" in _cluster.databases:
+    # A streaming replica holds every database of its server, so the test database is there under its own name.
+    DATABASES["default-read1"] = _database(_cluster.databases["default-read1"], TEST={"MIRROR": "default"})
+
+_ADOPTED = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "tests.apps.signs",
+]
+DATABASE_ENVIRONMENTS = {
+    "registry": {"SCHEMA_NAME": "registry", "APPS": _ADOPTED},
+    "tenant": {"APPS": _ADOPTED, "ADDITIONAL_SCHEMAS": ["public"]},
+    # Hosted by no database here; tests that need a second multi-schema environment let one host it.
+    "depot": {},
+}
+DATABASE_ROUTERS = ["django_schemas.routers.ExplicitRouter"]
+
+INSTALLED_APPS = [
+    "django_schemas",
+    "tenancy",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "tests.apps.leaflets",
+    "tests.apps.signs",
+    "tests.apps.platform",
+    "tests.apps.garage",
+    "tests.apps.depot",
+]
+MIDDLEWARE = [
+    "tenancy.middleware.TenantMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TENANCY = {
+    "ENVIRONMENT": "tenant",
+    "BASE_DOMAIN": "saas.test",
+    "PUBLIC_URLCONF": "tests.apps.site.urls_public",
+    "RESOLVERS": [
+        "tenancy.resolvers.DomainResolver",
+        "tenancy.resolvers.SubdomainResolver",
+        ("tenancy.resolvers.HeaderResolver", {"verifier": "tests.apps.site.views.knows_the_word"}),
+    ],
+}
+ROOT_URLCONF = "tests.apps.site.urls"
+ALLOWED_HOSTS = ["*"]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# What existing projects have: 32-bit keys.
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+SECRET_KEY = "for tests only"
+USE_TZ = True

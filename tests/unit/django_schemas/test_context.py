@@ -1,0 +1,502 @@
+"""The active placement: entered, left, nested, shared, and never left behind."""
+
+import asyncio
+import random
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, aclosing, suppress
+from contextvars import copy_context
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+
+import pytest
+
+from django_schemas import Placement, active_placement, schema_context
+from django_schemas.exceptions import ConfigError, InvalidSchemaName
+
+ACME = Placement("default", "acme")
+GLOBEX = Placement("default", "globex")
+INITECH = Placement("shard2", "initech")
+REGISTRY = Placement("default", "registry")
+
+
+def test_nothing_is_active_by_default() -> None:
+    """Without a context there is no active placement, not even that of a single-schema environment."""
+    assert active_placement() is None
+    assert active_placement("tenant") is None
+    assert active_placement("registry") is None
+
+
+def test_context_gives_and_activates_its_placement() -> None:
+    """Inside of the block the placement is active, behind it nothing is."""
+    with schema_context("default", "acme") as placement:
+        assert placement == active_placement() == active_placement("tenant") == ACME
+    assert active_placement() is None
+
+
+def test_contexts_nest() -> None:
+    """The innermost counts, and each gives way to the one around it."""
+    with schema_context("default", "acme"):
+        with schema_context("shard2", "initech"):
+            with schema_context("default", "acme"):
+                assert active_placement() == ACME
+            assert active_placement() == INITECH
+        assert active_placement() == ACME
+    assert active_placement() is None
+
+
+def test_each_environment_has_its_own() -> None:
+    """A context of one environment does not hide that of another one around it."""
+    with schema_context("default", "acme"), schema_context("default", "registry"):
+        assert active_placement() == active_placement("registry") == REGISTRY
+        assert active_placement("tenant") == ACME
+
+
+def test_unknown_environment_is_an_error() -> None:
+    """A misspelt environment is a ConfigError, not `None`."""
+    for call in (lambda: active_placement("tennant"), lambda: schema_context("default", "acme", "tennant")):
+        with pytest.raises(ConfigError, match=r"^Environment 'tennant' is not in DATABASE_ENVIRONMENTS"):
+            call()
+    assert active_placement("depot") is None
+
+
+@pytest.mark.parametrize(
+    ("db", "schema", "environment", "error"),
+    [
+        ("default", "Acme", None, InvalidSchemaName),
+        ("default", "public", None, InvalidSchemaName),
+        ("default", "acme", "depot", ConfigError),
+        ("shard2", "registry", "registry", ConfigError),
+        ("shard3", "acme", None, ConfigError),
+        ("default-read1", "acme", None, ConfigError),
+    ],
+)
+def test_a_context_of_no_place_can_not_be_made(
+    db: str, schema: str, environment: str | None, error: type[Exception]
+) -> None:
+    """A wrong name is an error where it is written, not where the first query is."""
+    with pytest.raises(error):
+        schema_context(db, schema, environment)
+
+
+def test_exception_leaves_the_context() -> None:
+    """An exception passes through, and what was active before is active again."""
+    with schema_context("default", "acme"):
+        with pytest.raises(KeyError), schema_context("default", "globex"):
+            raise KeyError
+        assert active_placement() == ACME
+    assert active_placement() is None
+
+
+def test_one_context_entered_many_times() -> None:
+    """The same object may be entered while it is entered, and entered again afterwards."""
+    acme = schema_context("default", "acme")
+    globex = schema_context("default", "globex")
+    for _ in range(2):
+        with acme, globex, acme:
+            assert active_placement() == ACME
+            with globex:
+                assert active_placement() == GLOBEX
+            assert active_placement() == ACME
+        assert active_placement() is None
+
+
+def test_exit_in_another_order_than_entry() -> None:
+    """Contexts that end in another order than they began end only themselves."""
+    acme, globex, initech = (
+        schema_context("default", "acme"),
+        schema_context("default", "globex"),
+        schema_context("shard2", "initech"),
+    )
+    found = []
+    for context in (acme, globex, initech):
+        context.__enter__()
+    for context in (globex, acme, initech):
+        context.__exit__(None, None, None)
+        found.append(active_placement())
+    assert found == [INITECH, INITECH, None]
+
+
+def test_exit_without_entry_ends_nothing() -> None:
+    """An exit too many does not end somebody else's context."""
+    with schema_context("default", "acme"):
+        schema_context("default", "globex").__exit__(None, None, None)
+        schema_context("default", "acme").__exit__(None, None, None)
+        assert active_placement() == ACME
+    assert active_placement() is None
+
+
+def test_exit_stack() -> None:
+    """It works wherever a context manager does."""
+    with ExitStack() as stack:
+        for name in ("acme", "globex"):
+            stack.enter_context(schema_context("default", name))
+        assert active_placement() == GLOBEX
+    assert active_placement() is None
+
+
+def test_new_thread_has_nothing_active() -> None:
+    """A thread begins with nothing active, whatever its starter has active, unless it is handed a copied context."""
+    with ThreadPoolExecutor(1) as pool, schema_context("default", "acme"):
+        assert pool.submit(active_placement).result() is None
+        assert pool.submit(copy_context().run, active_placement).result() == ACME
+        assert pool.submit(active_placement).result() is None
+
+
+def test_contexts_shared_by_threads() -> None:
+    """8 threads enter and leave the same two objects 500 times each, nested and with exceptions: each sees its own."""
+    shared = {name: schema_context("default", name) for name in ("acme", "globex")}
+    barrier = threading.Barrier(8)
+
+    def work(seed: int) -> int:
+        rng = random.Random(seed)
+        wrong = 0
+        barrier.wait()
+        for _ in range(500):
+            outer, inner = rng.choices(list(shared), k=2)
+            with suppress(KeyError), shared[outer]:
+                with shared[inner]:
+                    wrong += active_placement() != Placement("default", inner)
+                wrong += active_placement() != Placement("default", outer)
+                if rng.random() < 0.1:
+                    raise KeyError
+            wrong += active_placement() is not None
+        return wrong
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [0] * 8
+
+
+async def test_async_with() -> None:
+    """It is an async context manager as well, with the same answers."""
+    async with schema_context("default", "acme") as placement:
+        assert placement == active_placement() == ACME
+        await asyncio.sleep(0)
+        assert active_placement() == ACME
+    assert active_placement() is None
+
+
+async def test_contexts_shared_by_tasks() -> None:
+    """50 tasks enter and leave the same two objects 100 times each, a tenth of them cancelled: each sees its own."""
+    shared = {name: schema_context("default", name) for name in ("acme", "globex")}
+
+    async def work(seed: int) -> int:
+        rng = random.Random(seed)
+        wrong = 0
+        for _ in range(100):
+            outer, inner = rng.choices(list(shared), k=2)
+            try:
+                async with shared[outer]:
+                    await asyncio.sleep(0)
+                    with shared[inner]:
+                        await asyncio.sleep(0)
+                        wrong += active_placement() != Placement("default", inner)
+                        if rng.random() < 0.1:
+                            asyncio.current_task().cancel()  # type: ignore[union-attr]
+                            await asyncio.sleep(0)
+                    wrong += active_placement() != Placement("default", outer)
+            except asyncio.CancelledError:
+                pass
+            wrong += active_placement() is not None
+        return wrong
+
+    assert await asyncio.gather(*(work(seed) for seed in range(50))) == [0] * 50
+
+
+async def test_task_keeps_the_placement_it_was_made_in() -> None:
+    """A task that was started in a context keeps it when its starter leaves, and its own contexts stay its own."""
+    left = asyncio.Event()
+
+    async def later() -> list[Placement | None]:
+        found = [active_placement()]
+        await left.wait()
+        with schema_context("default", "globex"):
+            found.append(active_placement())
+        return [*found, active_placement()]
+
+    async with schema_context("default", "acme"):
+        task = asyncio.create_task(later())
+        await asyncio.sleep(0)
+    left.set()
+    assert await task == [ACME, GLOBEX, ACME]
+    assert active_placement() is None
+
+
+async def test_exit_in_another_task_than_entry() -> None:
+    """A context that another task ends raises nothing there, and goes on where it was entered."""
+    context = schema_context("default", "acme")
+    context.__enter__()
+
+    async def leave() -> Placement | None:
+        context.__exit__(None, None, None)
+        return active_placement()
+
+    assert await asyncio.create_task(leave()) is None
+    assert active_placement() == ACME
+    context.__exit__(None, None, None)
+    assert active_placement() is None
+
+
+def test_decorated_function() -> None:
+    """A decorated function runs in the placement, keeps its name, arguments and result, and leaves on an exception."""
+
+    @schema_context("default", "acme")
+    def where(*args: int, **kwargs: int) -> tuple[object, ...]:
+        """Say where."""
+        if kwargs.get("fail"):
+            raise KeyError
+        return active_placement(), args, kwargs
+
+    assert where(1, b=2) == (ACME, (1,), {"b": 2})
+    assert (where.__name__, where.__doc__) == ("where", "Say where.")
+    with pytest.raises(KeyError):
+        where(fail=1)
+    assert active_placement() is None
+
+
+def test_decorated_recursive_function() -> None:
+    """A decorated function may call itself."""
+
+    @schema_context("default", "acme")
+    def count(n: int) -> int:
+        assert active_placement() == ACME
+        return count(n - 1) + 1 if n else 0
+
+    assert count(5) == 5
+
+
+def test_decorated_method() -> None:
+    """A decorated method gets its instance."""
+
+    class View:
+        @schema_context("default", "acme")
+        def get(self) -> tuple[object, Placement | None]:
+            return self, active_placement()
+
+    view = View()
+    assert view.get() == (view, ACME)
+
+
+async def test_decorated_coroutine_function() -> None:
+    """A decorated coroutine function stays one; it runs in the placement when it is awaited, not when it is called."""
+
+    @schema_context("default", "acme")
+    async def where() -> Placement | None:
+        await asyncio.sleep(0)
+        return active_placement()
+
+    assert iscoroutinefunction(where)
+    waiting = where()
+    assert active_placement() is None
+    assert await waiting == ACME
+    assert active_placement() is None
+
+
+def steps(log: list[object], closed: Callable[[], None] = lambda: None) -> Generator[object, object, str]:
+    """Yield what is active; log what comes in, with what was active then; end when told so."""
+    try:
+        sent = None
+        while sent != "end":
+            try:
+                sent = yield active_placement()
+                log.append((sent, active_placement()))
+            except KeyError as error:
+                log.append((repr(error), active_placement()))
+        return f"ended in {active_placement()}"
+    finally:
+        log.append(("closed", active_placement()))
+        closed()
+
+
+def test_decorated_generator_is_active_during_its_steps() -> None:
+    """Each step runs in the placement, between the steps nothing is active: values sent, exceptions thrown, the end."""
+    log: list[object] = []
+    decorated = schema_context("default", "acme")(steps)
+    assert isgeneratorfunction(decorated) or decorated.__name__ == "steps"
+    generator = decorated(log)
+    assert active_placement() is None
+    assert next(generator) == ACME
+    assert active_placement() is None
+    assert generator.send("x") == ACME
+    assert generator.throw(KeyError("y")) == ACME
+    assert active_placement() is None
+    with pytest.raises(StopIteration) as stop:
+        generator.send("end")
+    assert stop.value.value == "ended in default.acme"
+    assert log == [("x", ACME), ("KeyError('y')", ACME), ("end", ACME), ("closed", ACME)]
+    assert active_placement() is None
+
+
+def test_decorated_generator_closes_in_its_placement() -> None:
+    """Closed early, its clean-up runs in the placement, whatever is active where it is closed."""
+    log: list[object] = []
+    generator = schema_context("default", "acme")(steps)(log)
+    next(generator)
+    with schema_context("default", "globex"):
+        generator.close()
+        assert active_placement() == GLOBEX
+    assert log == [("closed", ACME)]
+
+
+def test_decorated_generator_returns_through_yield_from() -> None:
+    """`yield from` gets its return value."""
+
+    def outer() -> Iterator[object]:
+        result = yield from schema_context("default", "acme")(steps)([])
+        yield result
+
+    generator = outer()
+    next(generator)
+    assert generator.send("end") == "ended in default.acme"  # type: ignore[attr-defined]
+
+
+def test_decorated_generator_that_raises() -> None:
+    """What it raises comes out as it is, and nothing stays active."""
+
+    @schema_context("default", "acme")
+    def failing() -> Iterator[int]:
+        yield 1
+        raise KeyError("boom")
+
+    generator = failing()
+    next(generator)
+    with pytest.raises(KeyError, match="boom"):
+        next(generator)
+    assert active_placement() is None
+
+
+def test_exception_thrown_in_and_not_caught() -> None:
+    """An exception that it does not catch comes out again, and it has ended."""
+
+    @schema_context("default", "acme")
+    def plain() -> Iterator[int]:
+        yield 1
+        yield 2
+
+    generator = plain()
+    next(generator)
+    with pytest.raises(ValueError, match="in"):
+        generator.throw(ValueError("in"))  # type: ignore[attr-defined]
+    assert list(generator) == []
+    assert active_placement() is None
+
+
+def test_interleaved_decorated_generators() -> None:
+    """Two of them taken in turn, 1,000 steps each, with a third placement around: each step sees its own."""
+
+    @schema_context("default", "acme")
+    def in_acme() -> Iterator[Placement | None]:
+        for _ in range(1000):
+            yield active_placement()
+
+    @schema_context("default", "globex")
+    def in_globex() -> Iterator[Placement | None]:
+        for _ in range(1000):
+            yield active_placement()
+
+    with schema_context("shard2", "initech"):
+        found = {(*pair, active_placement()) for pair in zip(in_acme(), in_globex(), strict=True)}
+    assert found == {(ACME, GLOBEX, INITECH)}
+    assert active_placement() is None
+
+
+def test_context_inside_a_suspended_generator_stays_active() -> None:
+    """As documented: a `with` inside a generator is seen by whoever goes on while it is suspended, until it ends."""
+
+    def holding() -> Iterator[Placement | None]:
+        with schema_context("default", "acme"):
+            yield active_placement()
+
+    generator = holding()
+    assert next(generator) == ACME
+    assert active_placement() == ACME
+    generator.close()  # type: ignore[attr-defined]
+    assert active_placement() is None
+
+
+def test_interleaved_generators_that_hold_contexts() -> None:
+    """Two generators that each hold one, ended in the order of their beginning, leave nothing behind."""
+
+    def holding(schema: str) -> Iterator[Placement | None]:
+        with schema_context("default", schema):
+            yield active_placement()
+
+    first, second = holding("acme"), holding("globex")
+    assert (next(first), next(second)) == (ACME, GLOBEX)
+    assert next(first, None) is None
+    assert active_placement() == GLOBEX
+    assert next(second, None) is None
+    assert active_placement() is None
+
+
+async def asteps(log: list[object]) -> AsyncGenerator[object, object]:
+    """The same as `steps`, asynchronously."""
+    try:
+        sent = None
+        while sent != "end":
+            try:
+                sent = yield active_placement()
+                await asyncio.sleep(0)
+                log.append((sent, active_placement()))
+            except KeyError as error:
+                log.append((repr(error), active_placement()))
+    finally:
+        await asyncio.sleep(0)
+        log.append(("closed", active_placement()))
+
+
+async def test_decorated_async_generator_is_active_during_its_steps() -> None:
+    """Each step runs in the placement and none is active between them: asend, athrow and the end."""
+    log: list[object] = []
+    decorated = schema_context("default", "acme")(asteps)
+    assert isasyncgenfunction(decorated) or decorated.__name__ == "asteps"
+    generator = decorated(log)
+    assert await anext(generator) == ACME
+    assert active_placement() is None
+    assert await generator.asend("x") == ACME
+    assert await generator.athrow(KeyError("y")) == ACME
+    assert active_placement() is None
+    with pytest.raises(StopAsyncIteration):
+        await generator.asend("end")
+    assert log == [("x", ACME), ("KeyError('y')", ACME), ("end", ACME), ("closed", ACME)]
+    assert active_placement() is None
+
+
+async def test_decorated_async_generator_closes_in_its_placement() -> None:
+    """Closed early, its clean-up runs in the placement, whatever is active where it is closed."""
+    log: list[object] = []
+    async with schema_context("default", "globex"):
+        async with aclosing(schema_context("default", "acme")(asteps)(log)) as generator:
+            assert await anext(generator) == ACME
+        assert active_placement() == GLOBEX
+    assert log == [("closed", ACME)]
+
+
+async def test_decorated_async_generator_with_async_for() -> None:
+    """`async for` in two tasks at once: each step sees its own, the loops' bodies nothing."""
+
+    async def consume(schema: str) -> set[tuple[Placement | None, Placement | None]]:
+        @schema_context("default", schema)
+        async def generator() -> AsyncIterator[Placement | None]:
+            for _ in range(200):
+                await asyncio.sleep(0)
+                yield active_placement()
+
+        return {(inside, active_placement()) async for inside in generator()}
+
+    assert await asyncio.gather(consume("acme"), consume("globex")) == [{(ACME, None)}, {(GLOBEX, None)}]
+
+
+async def test_decorated_async_generator_that_raises() -> None:
+    """What it raises comes out as it is, and nothing stays active."""
+
+    @schema_context("default", "acme")
+    async def failing() -> AsyncIterator[int]:
+        yield 1
+        raise KeyError("boom")
+
+    generator = failing()
+    await anext(generator)
+    with pytest.raises(KeyError, match="boom"):
+        await anext(generator)
+    assert active_placement() is None

@@ -1,0 +1,312 @@
+"""Routing: pure decisions, in the order instance, queryset, context, single schema, and then an error."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db.migrations.state import ProjectState
+from django.test import override_settings
+
+from django_schemas import Placement, bind, schema_context
+from django_schemas.alias import SchemaAlias
+from django_schemas.exceptions import ConfigError, NoActiveSchema, SchemaMismatch
+from django_schemas.replicas import forget_writes, note_write
+from django_schemas.routers import ExplicitRouter, place, placed_using
+from django_schemas.target import Target, target_is
+from tests.apps.depot.models import Contract
+from tests.apps.garage.models import Badge, Car, Owner
+from tests.apps.leaflets.models import Leaflet
+from tests.apps.platform.models import Plan
+
+router = ExplicitRouter()
+
+ACME = SchemaAlias("default", "acme", "tenant")
+GLOBEX = SchemaAlias("default", "globex", "tenant")
+INITECH = SchemaAlias("shard2", "initech", "tenant")
+REPLICA = SchemaAlias("default-read1", "acme", "tenant", "default")
+REGISTRY = SchemaAlias("default", "registry", "registry")
+
+NO_SCHEMA = (
+    "garage.Owner is in environment 'tenant', and no schema of it is bound or active: "
+    "use Model.set_db(db, schema), schema_context(db, schema), or a tenant's context."
+)
+
+
+def made_in(alias: SchemaAlias, model: Any = Owner, **values: Any) -> Any:
+    """An instance as it was read from a place."""
+    instance = model(**values)
+    instance._state.db = alias
+    return instance
+
+
+def test_model_of_no_environment() -> None:
+    """The router has no opinion on it, whatever is active."""
+    with schema_context("default", "acme"):
+        assert (router.db_for_read(Leaflet), router.db_for_write(Leaflet)) == (None, None)
+
+
+def test_nothing_says_which_schema() -> None:
+    """There is no fallback: an error that names the model, its environment and the ways to say it."""
+    for method in (router.db_for_read, router.db_for_write):
+        with pytest.raises(NoActiveSchema) as caught:
+            method(Owner)
+        assert str(caught.value) == NO_SCHEMA
+
+
+def test_active_placement_of_another_environment_does_not_count() -> None:
+    """A context of the registry places no tenant's model."""
+    with schema_context("default", "registry"), pytest.raises(NoActiveSchema):
+        router.db_for_write(Owner)
+
+
+def test_single_schema_needs_no_declaration() -> None:
+    """A model of a single-schema environment is at home, whatever else is active."""
+    assert router.db_for_write(Plan) == REGISTRY
+    with schema_context("shard2", "initech"):
+        assert router.db_for_write(Plan) == REGISTRY
+
+
+def test_order_of_what_counts() -> None:
+    """The instance's place counts before the active one, the queryset's too, and that before the single schema."""
+    with schema_context("default", "globex"):
+        assert place(Owner) == GLOBEX
+        assert place(Owner, placement=ACME) == ACME
+        assert place(Owner, instance=made_in(INITECH)) == INITECH
+        assert place(Owner, instance=made_in(ACME), placement=ACME) == ACME
+        assert place(User) == GLOBEX
+    assert place(User) == REGISTRY
+
+
+def test_adopted_model_follows_the_innermost_context() -> None:
+    """Its environments are the registry and the tenants': the innermost context decides, else it is the registry."""
+    with schema_context("default", "acme"):
+        assert place(User) == ACME
+        with schema_context("default", "registry"):
+            assert place(User) == REGISTRY
+        assert place(User, placement=REGISTRY) == REGISTRY
+
+
+def test_instance_and_queryset_of_two_schemas() -> None:
+    """An object of one schema and a queryset of another: an error that names both."""
+    with pytest.raises(SchemaMismatch) as caught:
+        place(Car, instance=made_in(GLOBEX), placement=ACME)
+    assert str(caught.value) == (
+        "garage.Car is asked in default.acme for an object of default.globex: "
+        "use a queryset of the object's own schema."
+    )
+
+
+def test_instance_without_a_place_says_nothing() -> None:
+    """An object that was never saved, or is of no environment, leaves it to what comes next."""
+    with schema_context("default", "acme"):
+        assert place(Owner, instance=Owner()) == place(Owner, instance=made_in(REGISTRY, Plan)) == ACME
+
+
+def test_place_is_the_primary() -> None:
+    """What was read from a replica belongs to the primary."""
+    for found in (place(Owner, placement=REPLICA), place(Owner, instance=made_in(REPLICA))):
+        assert (found, type(found), found.schema) == ("default", SchemaAlias, "acme")
+
+
+@pytest.mark.parametrize(
+    ("model", "using", "carried", "expected"),
+    [
+        (Owner, ACME, None, ACME),
+        (Owner, ACME, GLOBEX, ACME),
+        (Owner, "default", ACME, ACME),
+        (Owner, "default", None, GLOBEX),
+        (Owner, "shard2", INITECH, INITECH),
+        (Owner, "default", INITECH, GLOBEX),
+        (Plan, "default", None, REGISTRY),
+        (User, "default", None, GLOBEX),
+    ],
+)
+def test_alias_given_by_hand(model: Any, using: str, carried: SchemaAlias | None, expected: SchemaAlias) -> None:
+    """A plain alias means the carried schema, else the active one, else the single one, of this very database."""
+    with schema_context("default", "globex"):
+        assert repr(placed_using(model, using, carried)) == repr(expected)
+
+
+def test_replica_given_by_hand() -> None:
+    """A replica's alias means the same schemas as its primary's, in the replica."""
+    databases = {"default": {"ENVIRONMENTS": ["registry", "tenant"]}, "default-read1": {}}
+    with override_databases(databases), schema_context("default", "acme"):
+        assert repr(placed_using(Owner, "default-read1", None)) == repr(REPLICA)
+
+
+def test_alias_given_by_hand_of_a_database_where_nothing_is_active() -> None:
+    """Another database than that of the active schema is an error, and no fallback to anything."""
+    with schema_context("default", "acme"):
+        for model in (Owner, Plan, User):
+            with pytest.raises(NoActiveSchema, match="bound or active on database 'shard2': use"):
+                placed_using(model, "shard2", None)
+
+
+def test_relations_within_one_schema() -> None:
+    """Two objects of one schema may be related, also if one was read from a replica."""
+    assert router.allow_relation(made_in(ACME), made_in(ACME, Car)) is True
+    assert router.allow_relation(made_in(REPLICA), made_in(ACME, Car)) is True
+
+
+@pytest.mark.parametrize("other", [GLOBEX, INITECH])
+def test_relations_between_two_schemas(other: SchemaAlias) -> None:
+    """Two objects of two schemas of one environment may not; the error names both."""
+    with pytest.raises(SchemaMismatch) as caught:
+        router.allow_relation(made_in(ACME, pk=1), made_in(other, Car, pk=2))
+    assert str(caught.value) == (
+        f"garage.Owner pk=1 is in default.acme, garage.Car pk=2 in {other.placement}: "
+        "they can't be related. Load both from one schema."
+    )
+
+
+def test_relations_to_a_single_schema_environment() -> None:
+    """Allowed in the same database; from another only if the relation does without a constraint."""
+    plan, contract = made_in(REGISTRY, Plan), made_in(SchemaAlias("default", "north", "depot"), Contract)
+    assert router.allow_relation(contract, plan) is True
+    assert router.allow_relation(made_in(ACME), plan) is True
+    assert router.allow_relation(made_in(INITECH), plan) is True
+    assert router.allow_relation(plan, made_in(INITECH)) is True
+    with pytest.raises(SchemaMismatch):
+        router.allow_relation(made_in(SchemaAlias("shard2", "north", "depot"), Contract), plan)
+
+
+def test_relations_between_two_multi_schema_environments() -> None:
+    """Refused, even in one database: nothing says which schema of the other is meant."""
+    with pytest.raises(SchemaMismatch):
+        router.allow_relation(made_in(SchemaAlias("default", "acme", "depot"), Contract), made_in(ACME))
+
+
+def test_adopted_objects_of_registry_and_tenant() -> None:
+    """A user of the registry and a badge of a tenant are of two schemas: the badge's key means the tenant's users."""
+    with pytest.raises(SchemaMismatch):
+        router.allow_relation(made_in(ACME, Badge, pk=1), made_in(REGISTRY, User, pk=1))
+
+
+def test_relations_of_others() -> None:
+    """On objects that are of no schema the router has no opinion."""
+    assert router.allow_relation(made_in(ACME), Leaflet()) is None
+    assert router.allow_relation(Leaflet(), Leaflet()) is None
+
+
+TENANT_TARGET = Target("default", ACME, ("acme",))
+REGISTRY_TARGET = Target("default", REGISTRY, ("registry",))
+NO_TARGET = Target("default")
+
+
+@pytest.mark.parametrize(
+    ("target", "db", "expected"),
+    [
+        (None, "default", {"plan": True, "owner": False, "user": True, "leaflet": None, "contract": False}),
+        (None, "shard2", {"plan": False, "owner": False, "user": False, "leaflet": None, "contract": False}),
+        (
+            TENANT_TARGET,
+            "default",
+            {"plan": False, "owner": True, "user": True, "leaflet": False, "contract": False},
+        ),
+        (
+            REGISTRY_TARGET,
+            "default",
+            {"plan": True, "owner": False, "user": True, "leaflet": False, "contract": False},
+        ),
+        (NO_TARGET, "default", {"plan": False, "owner": False, "user": False, "leaflet": None, "contract": False}),
+    ],
+)
+def test_allow_migrate(target: Target | None, db: str, expected: dict[str, bool | None]) -> None:
+    """A target takes its environment's models; else a database takes those of its single-schema environments."""
+    labels = {"plan": "platform", "owner": "garage", "user": "auth", "leaflet": "leaflets", "contract": "depot"}
+
+    def allowed() -> dict[str, bool | None]:
+        return {name: router.allow_migrate(db, label, model_name=name) for name, label in labels.items()}
+
+    if target is None:
+        assert allowed() == expected
+    else:
+        with target_is(target):
+            assert allowed() == expected
+
+
+def test_allow_migrate_with_an_active_placement() -> None:
+    """What is active on a database may be there as well: fixtures are loaded there, and tests serialize it."""
+    with schema_context("default", "acme"):
+        assert router.allow_migrate("default", "garage", model_name="owner") is True
+        assert router.allow_migrate("shard2", "garage", model_name="owner") is False
+
+
+def test_allow_migrate_of_an_operation_without_model() -> None:
+    """RunPython and RunSQL run where their app has models, or where their hint says."""
+    found = {}
+    for name, target in {"tenant": TENANT_TARGET, "registry": REGISTRY_TARGET, "none": NO_TARGET}.items():
+        with target_is(target):
+            found[name] = (
+                router.allow_migrate("default", "garage"),
+                router.allow_migrate("default", "auth"),
+                router.allow_migrate("default", "leaflets"),
+                router.allow_migrate("default", "auth", environment="tenant"),
+                router.allow_migrate("default", "leaflets", environment="registry"),
+            )
+    assert found == {
+        "tenant": (True, True, False, True, False),
+        "registry": (False, True, False, False, True),
+        "none": (False, False, None, False, False),
+    }
+
+
+def test_allow_migrate_with_an_unknown_hint() -> None:
+    """A hint that names no environment is an error, and does not skip the operation in silence."""
+    with target_is(TENANT_TARGET), pytest.raises(ConfigError, match="'tennant' is not in DATABASE_ENVIRONMENTS"):
+        router.allow_migrate("default", "garage", environment="tennant")
+
+
+def test_historic_model_outside_of_a_migration() -> None:
+    """A historic model follows the run it is part of; outside of one the router has no opinion."""
+    model = ProjectState.from_apps(Owner._meta.apps).apps.get_model("garage", "Owner")
+    assert router.db_for_write(model) is None
+    with target_is(TENANT_TARGET):
+        assert router.db_for_write(model) == "default"
+
+
+def override_databases(databases: Any) -> override_settings:
+    return override_settings(DATABASES=databases)
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
+
+REPLICATED = {
+    "default": {"ENVIRONMENTS": ["registry", "tenant"]},
+    "shard2": {"ENVIRONMENTS": ["tenant"]},
+    "default-read1": {},
+    "default-read2": {},
+    "neu-read1": {},
+}
+
+
+def test_reads_go_to_the_replicas_in_turn() -> None:
+    """Reads of a placement whose primary has replicas go to these, in turn; writes never do."""
+    acme = bind(Owner, "default", "acme").objects.all().placement
+    with override_databases(REPLICATED):
+        reads = {str(router.db_for_read(Owner, placement=acme)) for _ in range(4)}
+        writes = {str(router.db_for_write(Owner, placement=acme)) for _ in range(4)}
+        alias = router.db_for_read(Owner, placement=acme)
+    assert (reads, writes) == ({"default-read1", "default-read2"}, {"default"})
+    assert isinstance(alias, SchemaAlias)
+    assert (alias.schema, alias.placement) == ("acme", Placement("default", "acme"))
+
+
+def test_reads_of_a_database_without_replicas() -> None:
+    """A database that has none is read itself."""
+    with override_databases(REPLICATED):
+        assert router.db_for_read(Owner, placement=INITECH) == INITECH
+
+
+def test_read_your_writes() -> None:
+    """After a write to a primary, this context reads from there; until the request ends."""
+    try:
+        with override_databases(REPLICATED):
+            note_write("shard2")
+            assert router.db_for_read(Owner, placement=ACME) != ACME
+            note_write("default")
+            assert (router.db_for_read(Owner, placement=ACME), router.db_for_read(Plan)) == (ACME, REGISTRY)
+            forget_writes()
+            assert router.db_for_read(Owner, placement=ACME) != ACME
+    finally:
+        forget_writes()
