@@ -28,11 +28,9 @@ class PlatformOnlyMixin:
         """Whether it may be seen."""
         return current_tenant() is None and super().has_view_permission(request, obj)  # type: ignore[misc]
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Whether one may be added."""
-        if current_tenant() is not None:
-            return False
-        return super().has_add_permission(request, obj) if obj is not None else super().has_add_permission(request)  # type: ignore[misc]
+        return current_tenant() is None and super().has_add_permission(request, *args)  # type: ignore[misc]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether it may be changed."""

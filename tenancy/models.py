@@ -14,7 +14,7 @@ from django.utils.text import slugify
 
 from django_schemas.alias import SchemaAlias
 from django_schemas.environments import alias_for
-from django_schemas.exceptions import InvalidSchemaName
+from django_schemas.exceptions import ConfigError, InvalidSchemaName
 from django_schemas.identifiers import MAX_BYTES, validate_schema_name
 from django_schemas.placement import Placement
 
@@ -159,6 +159,10 @@ class AbstractTenant(models.Model):
         except InvalidSchemaName as error:
             raise ValidationError({"schema_name": str(error)}, code="invalid") from error
         self.db = self.db or choose_database(self)
+        try:
+            _ = self.alias
+        except ConfigError as error:
+            raise ValidationError({"db": str(error)}, code="invalid") from error
 
 
 class AbstractDomain(models.Model):

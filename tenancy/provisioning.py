@@ -8,6 +8,7 @@ leaves no half-made schema and a tenant that is *failed*, with the reason; `prov
 from typing import Any
 
 from django.db import router, transaction
+from django.dispatch import Signal
 
 from django_schemas.migrator import migrate_target, target_of
 
@@ -49,7 +50,7 @@ def provision(tenant: AbstractTenant) -> None:
     except Exception as error:
         _fail(tenant, error)
         raise ProvisioningFailed(f"Tenant {tenant.slug!r} could not be provisioned: {_reason(error)}") from error
-    signals.tenant_provisioned.send(sender=type(tenant), tenant=tenant)
+    _once_committed(signals.tenant_provisioned, tenant)
 
 
 def migrate(tenant: AbstractTenant, **options: Any) -> Any:
@@ -72,7 +73,12 @@ def _fail(tenant: AbstractTenant, error: Exception) -> None:
     # What was set in the transaction that is rolled back now is not so.
     tenant.status = Status.PROVISIONING
     tenant.set_status(Status.FAILED, _reason(error))
-    signals.tenant_provisioning_failed.send(sender=type(tenant), tenant=tenant, error=error)
+    _once_committed(signals.tenant_provisioning_failed, tenant, error=error)
+
+
+def _once_committed(signal: Signal, tenant: AbstractTenant, **values: Any) -> None:
+    registry = router.db_for_write(type(tenant), instance=tenant)
+    transaction.on_commit(lambda: signal.send(sender=type(tenant), tenant=tenant, **values), using=registry)
 
 
 def _reason(error: Exception) -> str:

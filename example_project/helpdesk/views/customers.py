@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Count, Q, QuerySet
-from django.forms import BaseForm
+from django.forms import ModelForm
 from django.http import HttpResponse
 from django.views.generic import CreateView, DetailView, ListView, UpdateView
 
@@ -56,7 +56,7 @@ class CustomerCreateView(LoginRequiredMixin, CreateView):
     form_class = CustomerForm
     template_name = "helpdesk/customer_form.html"
 
-    def form_valid(self, form: BaseForm) -> HttpResponse:
+    def form_valid(self, form: ModelForm) -> HttpResponse:
         messages.success(self.request, f"{form.instance.name} added.")
         return super().form_valid(form)
 
@@ -68,6 +68,6 @@ class CustomerUpdateView(LoginRequiredMixin, UpdateView):
     form_class = CustomerForm
     template_name = "helpdesk/customer_form.html"
 
-    def form_valid(self, form: BaseForm) -> HttpResponse:
+    def form_valid(self, form: ModelForm) -> HttpResponse:
         messages.success(self.request, f"{form.instance.name} saved.")
         return super().form_valid(form)

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Prefetch, QuerySet
-from django.forms import BaseForm
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.generic import CreateView, DetailView, ListView, UpdateView
@@ -67,7 +67,7 @@ class TicketCreateView(LoginRequiredMixin, CreateView):
     def get_initial(self) -> dict[str, Any]:
         return {**super().get_initial(), "customer": self.request.GET.get("customer")}
 
-    def form_valid(self, form: BaseForm) -> HttpResponse:
+    def form_valid(self, form: ModelForm) -> HttpResponse:
         response = super().form_valid(form)
         messages.success(self.request, f"Ticket #{self.object.pk} created.")
         return response
@@ -80,7 +80,7 @@ class TicketUpdateView(LoginRequiredMixin, UpdateView):
     form_class = TicketForm
     template_name = "helpdesk/ticket_form.html"
 
-    def form_valid(self, form: BaseForm) -> HttpResponse:
+    def form_valid(self, form: ModelForm) -> HttpResponse:
         form.instance.updated_at = timezone.now()
         response = super().form_valid(form)
         messages.success(self.request, f"Ticket #{self.object.pk} saved.")

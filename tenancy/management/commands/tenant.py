@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
+from django.core.management import call_command, get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_schemas.exceptions import SchemasError
@@ -180,6 +180,8 @@ class Command(BaseCommand):
         if not command:
             raise CommandError("Say what to run: tenant run SLUG -- COMMAND ARGS...")
         (tenant,) = self._find([options["slug"]])
+        if _takes_database(command[0]) and not any(word.startswith("--database") for word in command):
+            command.append(f"--database={tenant.db}")
         with tenant_context(tenant):
             call_command(*command, stdout=self.stdout, stderr=self.stderr)
 
@@ -233,6 +235,15 @@ class Command(BaseCommand):
 
     def _dump(self, value: Any) -> None:
         self.stdout.write(json.dumps(value, indent=2))
+
+
+def _takes_database(name: str) -> bool:
+    """Tell whether a command can be told which database to use; it would use `default` otherwise."""
+    apps = get_commands()
+    if name not in apps:
+        raise CommandError(f"There is no command {name!r}.")
+    command = load_command_class(apps[name], name) if isinstance(apps[name], str) else apps[name]
+    return any(action.dest == "database" for action in command.create_parser("manage.py", name)._actions)
 
 
 def _facts(tenant: AbstractTenant) -> dict[str, Any]:

@@ -119,9 +119,7 @@ def test_no_statement_more_than_the_views(tenants: Any, committed: None, sent: A
     get("hooli.saas.test")
     with sent() as statements:
         get("hooli.saas.test")
-    assert statements == [
-        'SELECT "garage_tag"."witness" AS "witness" FROM "hooli"."garage_tag"'
-    ]
+    assert statements == ['SELECT "garage_tag"."witness" AS "witness" FROM "hooli"."garage_tag"']
 
 
 def test_suspension_is_seen_at_once_in_this_process(tenants: Any, committed: None) -> None:

@@ -1,0 +1,40 @@
+"""The system checks of tenancy: each finds its fault, and none finds fault with the settings of the tests."""
+
+from typing import Any
+
+import pytest
+
+from tenancy.checks import check_tenancy
+
+
+def test_no_fault() -> None:
+    """The settings of the tests are right."""
+    assert check_tenancy(None) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "id_", "message"),
+    [
+        ({"BASE_DOMIAN": "x"}, "tenancy.E001", "BASE_DOMIAN"),
+        ({"ENVIRONMENT": None}, "tenancy.E003", "tenant, depot"),
+        ({"ENVIRONMENT": "registry"}, "tenancy.E003", "no multi-schema environment"),
+        ({"ENVIRONMENT": "nowhere"}, "tenancy.E003", "nowhere"),
+        ({"RESOLVERS": ["tenancy.resolvers.Nothing"]}, "tenancy.E004", "Nothing"),
+        ({"RESOLVERS": ["tenancy.resolvers.HeaderResolver"]}, "tenancy.E004", "verifier"),
+        ({"PLACING": "tenancy.placing.nowhere"}, "tenancy.E005", "nowhere"),
+        ({"PROVISIONING": "later"}, "tenancy.E006", "later"),
+        ({"DATABASES": ["default", "shard3"]}, "tenancy.E007", "shard3"),
+    ],
+)
+def test_fault(settings: Any, change: dict[str, Any], id_: str, message: str) -> None:
+    """A fault is found once, by its id, and the message names what is wrong."""
+    settings.TENANCY = {**settings.TENANCY, **change}
+    found = check_tenancy(None)
+    assert [each.id for each in found] == [id_]
+    assert message in found[0].msg
+
+
+def test_registry_missing(settings: Any) -> None:
+    """Without a single-schema environment for it there is no registry."""
+    settings.DATABASE_ENVIRONMENTS = {**settings.DATABASE_ENVIRONMENTS, "registry": {}}
+    assert "tenancy.E002" in [each.id for each in check_tenancy(None)]
