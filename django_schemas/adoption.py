@@ -19,7 +19,7 @@ from django.utils.functional import cached_property
 from .alias import SchemaAlias, SchemaTable
 from .context import active_alias
 from .importing import install as watch_imports
-from .membership import declared_environment, environments_of, environments_of_name, is_current
+from .membership import declared_environment, environments_of, environments_of_name, is_current, table_environments
 from .querysets import placed_manager, refuse_other
 from .routers import instance_alias, placed_using, single_home
 from .target import migrating
@@ -30,7 +30,7 @@ _tables: dict[str, SchemaTable] = {}
 """Every table of an environment, by its name."""
 
 
-class SchemaOptions(Options):  # type: ignore[type-arg]
+class SchemaOptions(Options):  # type: ignore[type-arg]  # generic in the stubs only
     """The `_meta` of a model in an environment: all its managers carry placements."""
 
     @cached_property
@@ -48,10 +48,10 @@ class SchemaOptions(Options):  # type: ignore[type-arg]
 
 
 def prepare() -> None:
-    """Make Django accept `Meta.db_environment`, and take up each model as it is prepared. Called once, before models."""
+    """Make Django accept `Meta.db_environment`, and take up each model as it is prepared. Called before models."""
     # The one patch of Django: there is no hook for options of a model's Meta. Both modules hold the tuple by name.
     if "db_environment" not in options.DEFAULT_NAMES:
-        options.DEFAULT_NAMES = (*options.DEFAULT_NAMES, "db_environment")  # type: ignore[misc]
+        options.DEFAULT_NAMES = (*options.DEFAULT_NAMES, "db_environment")
         migration_state.DEFAULT_NAMES = options.DEFAULT_NAMES  # type: ignore[attr-defined]
     class_prepared.connect(_prepared, dispatch_uid="django_schemas.adoption")
     watch_imports()
@@ -74,7 +74,7 @@ def adopt(model: type[Model]) -> None:
     if declared is not None and not (model._meta.proxy or model._meta.auto_created):
         # Inherited or not, it is written into migrations: a model that is deleted later has no other record of it.
         model._meta.original_attrs.setdefault("db_environment", declared)
-    model._meta._expire_cache()
+    model._meta._expire_cache()  # type: ignore[attr-defined]  # not in the stubs
     _guard(model)
 
 
@@ -143,8 +143,7 @@ def _hash(method: Callable[[Model], int]) -> Callable[[Model], int]:
 
 def _own_place(instance: Model, using: str) -> str:
     """The place that `using` means for an instance; SchemaMismatch if it is not the instance's own."""
-    table = instance._meta.db_table
-    own = instance_alias(instance, table.environments)
+    own = instance_alias(instance, table_environments(type(instance)))
     alias = placed_using(type(instance), using, own)
     if own is not None:
         refuse_other(alias, own, instance)
@@ -156,7 +155,7 @@ def _identity(instance: Model) -> tuple[str, str] | None:
 
     An instance that was never saved nor read counts as one of the place it would be saved to now.
     """
-    environments = instance._meta.db_table.environments
+    environments = table_environments(type(instance))
     alias = instance._state.db
     if not isinstance(alias, SchemaAlias):
         found = active_alias(environments) or single_home(environments)

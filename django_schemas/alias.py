@@ -96,6 +96,7 @@ class SchemaTable(str):
     environments: tuple[str, ...]
 
     def __new__(cls, name: str, environments: tuple[str, ...]) -> "SchemaTable":
+        """Make a name."""
         self = super().__new__(cls, name)
         self.environments = environments
         return self

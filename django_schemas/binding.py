@@ -49,6 +49,7 @@ class BoundModel:
         return bind(self._model, db, schema)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Model:
+        """Make an instance that belongs to the placement."""
         with activate(self._alias):
             instance = self._model(*args, **kwargs)
         own = instance_alias(instance, (self._alias.environment,))
@@ -62,7 +63,8 @@ class BoundModel:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._model, name)
         if isinstance(value, BaseManager):
-            return value.db_manager(hints={"placement": self._alias})
+            hints: dict[str, Any] = {"placement": self._alias}
+            return value.db_manager(hints=hints)
         if isinstance(value, MethodType) and value.__self__ is self._model:
             return MethodType(value.__func__, self)
         return value

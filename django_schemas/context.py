@@ -137,6 +137,7 @@ class schema_context:
         self.__exit__(exc_type, exc, traceback)
 
     def __call__(self, function: _F) -> _F:
+        """Decorate a function."""
         return within(lambda: activate(self._alias), function)
 
 

@@ -4,10 +4,12 @@ Also answers for historic models, by their name, since migrations know no others
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 from django.apps import AppConfig, apps
 from django.db.models import Model
 
+from .alias import SchemaTable
 from .environments import environments
 
 __all__ = [
@@ -18,12 +20,24 @@ __all__ = [
     "environments_of_name",
     "is_current",
     "models_of",
+    "owner_of",
+    "table_environments",
 ]
 
 
 def is_current(model: type[Model]) -> bool:
     """Tell whether this is a model of the project as it is, and not a historic one of a migration's state."""
     return model._meta.apps is apps
+
+
+def table_environments(model: type[Model]) -> tuple[str, ...]:
+    """Names of the environments of a model that is known to be in some, as its table was told: the quick way."""
+    return cast(SchemaTable, model._meta.db_table).environments
+
+
+def owner_of(model: type[Model]) -> type[Model] | None:
+    """The model that declares the many-to-many relation whose table this is; None for any other model."""
+    return cast("type[Model] | None", model._meta.auto_created or None)
 
 
 def declared_environment(model: type[Model]) -> str | None:
@@ -41,12 +55,13 @@ def environments_of(model: type[Model]) -> tuple[str, ...]:
     The table of a many-to-many relation goes with the model that declares it, a proxy with its concrete model.
     """
     options = model._meta
-    if options.auto_created:
-        return environments_of(options.auto_created)
+    owner = owner_of(model)
+    if owner is not None:
+        return environments_of(owner)
     declared = declared_environment(model)
     if declared is not None:
         return (declared,)
-    if options.proxy:
+    if options.proxy and options.concrete_model is not None:
         return environments_of(options.concrete_model)
     return _adopting(apps.app_configs.get(options.app_label))
 
@@ -66,9 +81,9 @@ def environments_of_name(app_label: str, model_name: str, historic: type[Model] 
     except LookupError:
         pass
     if historic is not None:
-        if historic._meta.auto_created:
-            owner = historic._meta.auto_created
-            return environments_of_name(owner._meta.app_label, owner._meta.object_name, owner)
+        owner = owner_of(historic)
+        if owner is not None:
+            return environments_of_name(owner._meta.app_label, owner.__name__, owner)
         declared = declared_environment(historic)
         if declared is not None:
             return (declared,)

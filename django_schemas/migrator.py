@@ -1,9 +1,10 @@
 """The migrator: brings one schema to a point of its environment's migrations, with Django's own executor.
 
 The executor runs on a connection whose search_path is the schema, for one transaction at a time. A schema records the
-migrations of the apps that have models in its environment; those of other apps, whose tables live elsewhere, only add to
-the project's state. Each migration and its record are one transaction, under the schema's lock, so a second process waits and
-then finds it done. A schema that does not exist yet is made and migrated in one transaction if all migrations can be.
+migrations of the apps that have models in its environment; those of other apps, whose tables live elsewhere, only add
+to the project's state. Each migration and its record are one transaction, under the schema's lock, so a second process
+waits and then finds it done. A schema that does not exist yet is made and migrated in one transaction if all
+migrations can be.
 """
 
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, TextIO
+from typing import Any
 
 from django.apps import apps
 from django.db import connections, models, transaction
@@ -96,6 +97,8 @@ class _SchemaLoader(MigrationLoader):
 class _SchemaExecutor(MigrationExecutor):
     """Django's executor, with each migration and its record in one transaction on the schema's search_path."""
 
+    loader: _SchemaLoader
+
     def __init__(self, target: Target, progress: Progress | None = None) -> None:
         self.target = target
         self.connection = connections[target.db]
@@ -169,7 +172,7 @@ def migrate_target(
     owner: str | None = None,
     verbosity: int = 0,
     interactive: bool = False,
-    stdout: TextIO | None = None,
+    stdout: Any = None,
     progress: Progress | None = None,
 ) -> Plan:
     """Migrate a target: make its schema if need be, run what is missing, send pre_migrate and post_migrate.
@@ -183,7 +186,7 @@ def migrate_target(
         owner: a word for the schema's mark; a schema that is marked with another is refused.
         verbosity: for receivers of pre_migrate and post_migrate.
         interactive: whether these may ask the user.
-        stdout: where these may write.
+        stdout: where these may write: a file or a command's output.
         progress: told of each migration.
 
     Returns:
@@ -229,7 +232,7 @@ def _run(executor: _SchemaExecutor, plan: Plan, signals: dict[str, Any], *, fake
     target = plan.target
     if target.alias is not None:
         executor.ensure_records()
-    before = executor._create_project_state(with_applied_migrations=True)
+    before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]  # not in the stubs
     _emit(models.signals.pre_migrate, target, before.apps, plan, signals)
     _create_tables(target, plan.unmigrated)
     after = executor.migrate(

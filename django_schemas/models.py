@@ -92,7 +92,7 @@ class SchemaModel(_models.Model):
         return auto_bind(cls)
 
 
-class Model(SchemaModel):
+class Model(SchemaModel):  # type: ignore[no-redef]  # takes the place of Django's, on purpose
     """The base class for models of environments."""
 
     class Meta:

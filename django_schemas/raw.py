@@ -7,6 +7,7 @@ from django.db import connections
 from django.db.models.query import RawQuerySet
 
 from .alias import SchemaAlias
+from .routers import placed_using
 from .search_path import local_search_path
 
 __all__ = ["SchemaRawQuerySet"]
@@ -14,6 +15,8 @@ __all__ = ["SchemaRawQuerySet"]
 
 class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
     """A RawQuerySet whose unqualified table names are looked up in its schema."""
+
+    _hints: dict[str, Any]
 
     def __repr__(self) -> str:
         return f"<RawQuerySet: {self.query}>"
@@ -26,14 +29,10 @@ class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
         with local_search_path(connections[alias], (alias.schema,)):
             return iter(list(super().iterator()))
 
-    def using(self, alias: str | None) -> "SchemaRawQuerySet":
-        """Select the database that this RawQuerySet should use."""
-        return SchemaRawQuerySet(
-            self.raw_query,
-            model=self.model,
-            query=self.query.chain(using=alias),
-            params=self.params,
-            translations=self.translations,
-            using=alias,
-            hints=self._hints,
-        )
+    def using(self, alias: str | None) -> Any:
+        """The same query for another place; a plain alias means the same schema there, or the active one."""
+        if alias is not None and self.model is not None:
+            alias = placed_using(self.model, alias, self._hints.get("placement"))
+        raw = super().using(alias)
+        raw.__class__ = type(self)
+        return raw

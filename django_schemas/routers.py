@@ -6,14 +6,14 @@ placement that the queryset carries, the active placement, the single schema. Th
 
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import ForeignKey, Model
 
 from . import replicas
 from .alias import SchemaAlias, SchemaTable
 from .context import active_alias
 from .environments import environment, environments_on, home, primary_of
 from .exceptions import NoActiveSchema, SchemaMismatch
-from .membership import environments_of_app, environments_of_name, is_current
+from .membership import environments_of_app, environments_of_name, is_current, table_environments
 from .target import migrating
 
 __all__ = ["ExplicitRouter", "place", "placed_using", "single_home"]
@@ -47,7 +47,7 @@ def place(model: type[Model], instance: Model | None = None, placement: SchemaAl
         NoActiveSchema: nothing says which schema is meant.
         SchemaMismatch: the instance and the queryset are of two schemas.
     """
-    environments = model._meta.db_table.environments
+    environments = table_environments(model)
     carried = placement if placement is not None and placement.environment in environments else None
     found = instance_alias(instance, environments) if instance is not None else None
     if found is not None:
@@ -77,7 +77,7 @@ def placed_using(model: type[Model], using: str, carried: SchemaAlias | None) ->
     """
     if isinstance(using, SchemaAlias):
         return using
-    environments = model._meta.db_table.environments
+    environments = table_environments(model)
     db = primary_of(using)
     single = single_home(environments)
     for alias in (carried, active_alias(environments, db), single):
@@ -144,10 +144,9 @@ class ExplicitRouter:
         where its app has models, or where `hints={"environment": ...}` says.
         """
         target = db if isinstance(db, SchemaAlias) else migrating(db)
-        model = hints.get("model")
+        model: Any = hints.get("model")
         if model_name is not None or model is not None:
-            name = model_name if model_name is not None else model._meta.model_name
-            environments = environments_of_name(app_label, name, model)
+            environments = environments_of_name(app_label, model_name or model._meta.object_name, model)
         else:
             hinted = hints.get("environment")
             environments = (environment(hinted).name,) if hinted else environments_of_app(app_label)
@@ -163,11 +162,9 @@ class ExplicitRouter:
 
 def _unconstrained(obj1: Model, obj2: Model) -> bool:
     """Tell whether every relation between two models does without a constraint, so may cross databases."""
-    one, two = obj1._meta.concrete_model, obj2._meta.concrete_model
-    fields = [
-        field
-        for source, target in ((one, two), (two, one))
+    return not any(
+        getattr(field, "db_constraint", True)
+        for source, target in ((obj1, obj2), (obj2, obj1))
         for field in source._meta.concrete_fields
-        if field.is_relation and field.related_model._meta.concrete_model is target
-    ]
-    return not any(field.db_constraint for field in fields)
+        if isinstance(field, ForeignKey) and isinstance(target, field.related_model)
+    )

@@ -27,13 +27,18 @@ def local_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str]) -
     nested = connection.in_atomic_block
     with transaction.atomic(using=connection.alias):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('search_path')") if nested else None
-            former = cursor.fetchone()[0] if nested else None
+            former = _current(cursor) if nested else None
             cursor.execute(f"SET LOCAL search_path TO {search_path(schemas)}")
         yield
         if nested:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('search_path', %s, true)", [former])
+
+
+def _current(cursor: CursorWrapper) -> str:
+    cursor.execute("SELECT current_setting('search_path')")
+    (value,) = cursor.fetchone()
+    return str(value)
 
 
 @contextmanager
@@ -66,6 +71,6 @@ def schema_cursor(db: str, schema: str) -> Iterator[CursorWrapper]:
     alias = alias_for(db, schema)
     note_write(alias.db)
     connection = connections[alias]
-    with local_search_path(connection, (schema, *environment(alias.environment).additional_schemas)):
-        with connection.cursor() as cursor:
-            yield cursor
+    schemas = (schema, *environment(alias.environment).additional_schemas)
+    with local_search_path(connection, schemas), connection.cursor() as cursor:
+        yield cursor

@@ -80,7 +80,7 @@ class Conf:
 
     @property
     def placing(self) -> Callable[..., str]:
-        """`PLACING`: a callable, or its dotted path, that chooses a new tenant's database; fewest tenants by default."""
+        """`PLACING`: what chooses a new tenant's database, or its dotted path; `fewest_tenants` by default."""
         value = self.tenancy.get("PLACING", "tenancy.placing.fewest_tenants")
         chosen: Callable[..., str] = import_string(value) if isinstance(value, str) else value
         return chosen
@@ -92,7 +92,7 @@ class Conf:
 
     @property
     def provisioning(self) -> str:
-        """`PROVISIONING`: `"now"` (the default) makes the schema as the tenant is created; `"manual"` leaves it to you."""
+        """`PROVISIONING`: `"now"` (the default) makes the schema as a tenant is created; `"manual"` is up to you."""
         return str(self.tenancy.get("PROVISIONING", "now"))
 
     @property

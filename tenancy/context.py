@@ -68,4 +68,5 @@ class tenant_context:
         self.__exit__(exc_type, exc, traceback)
 
     def __call__(self, function: _F) -> _F:
+        """Decorate a function."""
         return within(lambda: self, function)

@@ -1,18 +1,15 @@
 """The managers of the registry's models."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 
 from .states import Status
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["TenantManager", "TenantQuerySet"]
 
 
-class TenantQuerySet(models.QuerySet["AbstractTenant"]):
+class TenantQuerySet(models.QuerySet[Any]):
     """Tenants. `create()` also makes the schema: see `AbstractTenant.save`."""
 
     def active(self) -> "TenantQuerySet":

@@ -74,6 +74,7 @@ class TenantMiddleware:
             import_module(urlconf)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer a request, within its tenant or without a view."""
         if self.is_async:
             return self.__acall__(request)
         tenant_or_refusal = self.resolve(request)
@@ -120,7 +121,7 @@ class TenantMiddleware:
 def refuse(request: HttpRequest, refusal: _Refusal) -> HttpResponse:
     """Answer without a view: with the project's template for this case, if it has one."""
     try:
-        body = loader.render_to_string(refusal.template, {"status": refusal.status.value}, request=None)
+        body: str = loader.render_to_string(refusal.template, {"status": refusal.status.value}, request=None)
     except TemplateDoesNotExist:
         body = refusal.text
     response = HttpResponse(body, status=refusal.status)

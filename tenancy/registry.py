@@ -57,6 +57,7 @@ def forget(**kwargs: object) -> None:
 def _find(key: Key, condition: dict[str, str]) -> AbstractTenant | None:
     model = tenant_model()
     known = _recall(key)
+    tenant: AbstractTenant | None
     if known is None:
         # The primary is asked, not a replica: what that has not heard of yet would be remembered for the whole TTL.
         primary = router.db_for_write(model)
@@ -66,7 +67,7 @@ def _find(key: Key, condition: dict[str, str]) -> AbstractTenant | None:
             _remember(key, known)
         return tenant
     # Each caller gets an object of its own: what a view does to request.tenant stays there.
-    return known[0] and _tenant(model, known[0])
+    return None if known[0] is None else _tenant(model, known[0])
 
 
 def _recall(key: Key) -> tuple[Any] | None:

@@ -1,5 +1,5 @@
-"""Resolvers: from a request to its tenant. A resolver is called with the request and answers with a tenant, whatever its
-status, or with None if the request says nothing that this resolver understands.
+"""Resolvers: from a request to its tenant. A resolver is called with the request and answers with a tenant, whatever
+its status, or with None if the request says nothing that this resolver understands.
 
 A request that names a tenant that does not exist is refused by `UnknownTenant`, and no further resolver is asked.
 """
@@ -39,6 +39,7 @@ class DomainResolver:
     """Finds the tenant that the exact host is registered for, as a row of the domain model."""
 
     def __call__(self, request: HttpRequest) -> AbstractTenant | None:
+        """Find the tenant of a request."""
         host = host_of(request)
         if host == conf.base_domain:
             return None
@@ -49,6 +50,7 @@ class SubdomainResolver:
     """Finds the tenant whose slug is the one label before `TENANCY["BASE_DOMAIN"]`."""
 
     def __call__(self, request: HttpRequest) -> AbstractTenant | None:
+        """Find the tenant of a request."""
         slug, _, rest = host_of(request).partition(".")
         if not conf.base_domain or rest != conf.base_domain:
             return None
@@ -70,6 +72,7 @@ class HeaderResolver:
         self.header = header
 
     def __call__(self, request: HttpRequest) -> AbstractTenant | None:
+        """Find the tenant of a request."""
         slug = request.headers.get(self.header)
         if slug is None:
             return None

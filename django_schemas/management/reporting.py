@@ -105,7 +105,5 @@ def points(target: Target, app_label: str | None, migration_name: str | None) ->
     try:
         return [(app_label, loader.get_migration_by_prefix(app_label, migration_name).name)]
     except (AmbiguityError, KeyError) as error:
-        several = isinstance(error, AmbiguityError)
-        raise CommandError(
-            f"{'More than one migration' if several else 'No migration'} of {app_label!r} begins with {migration_name!r}."
-        ) from error
+        found = "More than one" if isinstance(error, AmbiguityError) else "No"
+        raise CommandError(f"{found} migration of {app_label!r} begins with {migration_name!r}.") from error

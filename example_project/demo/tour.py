@@ -37,21 +37,21 @@ def tour(port: int, base: str, witness: str, password: str, api_key: str) -> See
         password: The owner's.
         api_key: A key of the JSON endpoint.
     """
-    with Visitor(port, f"{witness}.{base}") as visitor, Visitor(port, base) as script:
-        visitor.log_in(owner_of(witness), password)
-        visitor.get("dashboard", "/")
-        tickets = pages(visitor, "ticket list", "/tickets/")
-        customers = pages(visitor, "customer list", "/customers/")
-        visitor.get("search", "/tickets/?q=the&status=solved")
-        visitor.get("tickets of a tag", f"/tickets/?tag={witness}-billing")
-        ticket = first(r'href="(/tickets/\d+/)"', tickets)
-        visitor.get("ticket", ticket)
-        visitor.submit("reply", ticket, {"body": f"Read and answered, {witness}", "status": "pending"})
-        visitor.get("customer", first(r'href="(/customers/\d+/)"', customers))
-        visitor.get("new ticket", "/tickets/new/")
-        visitor.get("back office", "/admin/")
-        visitor.get("back office: tickets", "/admin/helpdesk/ticket/")
-        found = script.get("JSON", API, headers=key_headers(witness, api_key))
+    visitor, script = Visitor(port, f"{witness}.{base}"), Visitor(port, base)
+    visitor.log_in(owner_of(witness), password)
+    visitor.get("dashboard", "/")
+    tickets = pages(visitor, "ticket list", "/tickets/")
+    customers = pages(visitor, "customer list", "/customers/")
+    visitor.get("search", "/tickets/?q=the&status=solved")
+    visitor.get("tickets of a tag", f"/tickets/?tag={witness}-billing")
+    ticket = first(r'href="(/tickets/\d+/)"', tickets)
+    visitor.get("ticket", ticket)
+    visitor.submit("reply", ticket, {"body": f"Read and answered, {witness}", "status": "pending"})
+    visitor.get("customer", first(r'href="(/customers/\d+/)"', customers))
+    visitor.get("new ticket", "/tickets/new/")
+    visitor.get("back office", "/admin/")
+    visitor.get("back office: tickets", "/admin/helpdesk/ticket/")
+    found = script.get("JSON", API, headers=key_headers(witness, api_key))
     return Seen(
         tickets=frozenset(re.findall(rf"\b{witness}-\d{{4}}\b", tickets)),
         customers=frozenset(re.findall(rf"[\w-]+@{witness}-customers\.test", customers)),

@@ -3,7 +3,6 @@
 import html
 import re
 from dataclasses import dataclass
-from typing import Self
 from uuid import uuid4
 
 import httpx
@@ -35,13 +34,13 @@ class Visitor:
     def __init__(self, port: int, host: str) -> None:
         self.host = host
         self.visits: list[Visit] = []
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{host}:{port}"}, timeout=30)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.client.close()
+        # Each connection is closed behind its request, so that nobody must close the visitor.
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"Host": f"{host}:{port}"},
+            limits=httpx.Limits(max_keepalive_connections=0),
+            timeout=30,
+        )
 
     def get(self, label: str, path: str, expect: int = 200, headers: dict[str, str] | None = None) -> Visit:
         """Get a page."""

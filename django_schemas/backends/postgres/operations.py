@@ -65,4 +65,5 @@ class DatabaseOperations(operations.DatabaseOperations):
             SimpleNamespace(local_fields=model._meta.local_fields, db_table=self.quote_table(model._meta.db_table))
             for model in model_list
         ]
-        return super().sequence_reset_sql(style, [SimpleNamespace(_meta=options) for options in full])
+        named: list[Any] = [SimpleNamespace(_meta=options) for options in full]
+        return super().sequence_reset_sql(style, named)

@@ -108,7 +108,7 @@ class Command(BaseCommand):
         )
         tenant.save()
         for host in hosts:
-            domain_model()._default_manager.create(host=host, tenant=tenant)
+            domain_model()(host=host, tenant_id=tenant.pk).save()
         if options["json"]:
             self._dump(_facts(tenant))
         else:
@@ -239,10 +239,10 @@ class Command(BaseCommand):
 
 def _takes_database(name: str) -> bool:
     """Tell whether a command can be told which database to use; it would use `default` otherwise."""
-    apps = get_commands()
-    if name not in apps:
+    app = get_commands().get(name)
+    if app is None:
         raise CommandError(f"There is no command {name!r}.")
-    command = load_command_class(apps[name], name) if isinstance(apps[name], str) else apps[name]
+    command = load_command_class(app, name) if isinstance(app, str) else app
     return any(action.dest == "database" for action in command.create_parser("manage.py", name)._actions)
 
 
@@ -256,6 +256,6 @@ def _facts(tenant: AbstractTenant) -> dict[str, Any]:
         "db": tenant.db,
         "schema_name": tenant.schema_name,
         "id": str(tenant.pk),
-        "domains": [domain.host for domain in tenant.domains.all()],
+        "domains": list(domain_model()._default_manager.filter(tenant=tenant.pk).values_list("host", flat=True)),
         "created_at": tenant.created_at.isoformat(),
     }

@@ -1,13 +1,14 @@
 """Instances of two schemas: what they are equal to, how they hash, and where they are written."""
 
 import pickle
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 
+from django_schemas.exceptions import SchemaMismatch
 from tests.apps.garage.models import Car, OldCar, Owner, Truck
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
@@ -124,15 +125,20 @@ def test_pickled_instance_is_saved_at_home(acme: Place, globex: Place) -> None:
     assert emails == ["ada@example.com", ""]
 
 
-def test_permissions_cached_on_a_user(acme: Place, globex: Place) -> None:
-    """A user has the permissions of their own schema, inside of another as well."""
+@pytest.mark.parametrize("context", ["acme", "globex", "nothing"])
+def test_permissions_of_a_user(context: str, acme: Place, globex: Place) -> None:
+    """A user has the permissions of their own schema, or, where another is active, it is an error: never the other's."""
     for place, codename in ((acme, "add_car"), (globex, "delete_car")):
-        place.user.user_permissions.add(place(Permission).objects.get(codename=codename))
-    with globex.active():
-        assert acme.user.get_all_permissions() == {"garage.add_car"}
-    with acme.active():
-        assert globex.user.get_all_permissions() == {"garage.delete_car"}
-    assert acme(ContentType).objects.get_for_model(Car).pk != globex(ContentType).objects.get_for_model(Car).pk
+        group = place(Group).objects.create(name="mechanics")
+        group.permissions.add(place(Permission).objects.get(codename=codename))
+        place.user.groups.add(group)
+    active = {"acme": acme, "globex": globex}.get(context)
+    with active.active() if active else nullcontext():
+        if active is acme:
+            assert acme.user.get_all_permissions() == {"garage.add_car"}
+        else:
+            with pytest.raises(SchemaMismatch):
+                acme.user.get_all_permissions()
 
 
 def test_models_need_no_new_migrations(schemas: Any) -> None:

@@ -1,0 +1,381 @@
+"""Querysets and managers: what is made in a schema reads that schema, wherever it is evaluated."""
+
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.core.paginator import Paginator
+from django.db import connections, transaction
+from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber, Upper
+from django.template import Context, Template
+from django.test import RequestFactory
+from django.views.generic import ListView
+
+from django_schemas.exceptions import NoActiveSchema
+from tests.apps.garage.models import Badge, Car, CarQuerySet, OldCar, Owner, Tag, Truck
+from tests.apps.garage.witness import Place, seen
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+Watch = Callable[[], AbstractContextManager[Any]]
+
+
+@pytest.fixture(params=["globex", "initech", "nothing"])
+def elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is active where a queryset of acme is evaluated."""
+    with nullcontext() if request.param == "nothing" else request.getfixturevalue(request.param).active():
+        yield
+
+
+@pytest.fixture
+def made(acme: Place) -> Any:
+    """Makes something in acme."""
+
+    def make(function: Callable[[], Any]) -> Any:
+        with acme.active():
+            return function()
+
+    return make
+
+
+EVALUATIONS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "list": (lambda q: [car.witness for car in q], ["default.acme"] * 3),
+    "length": (lambda q: len(q.filter(witness="default.acme")), 3),
+    "index": (lambda q: q[0].witness, "default.acme"),
+    "slice": (lambda q: [car.witness for car in q[1:3]], ["default.acme"] * 2),
+    "first": (lambda q: q.first().witness, "default.acme"),
+    "last": (lambda q: q.last().witness, "default.acme"),
+    "get": (lambda q: q.get(name="Mini").witness, "default.acme"),
+    "count": (lambda q: q.filter(witness="default.acme").count(), 3),
+    "exists": (lambda q: q.filter(witness="default.acme").exists(), True),
+    "not exists": (lambda q: q.exclude(witness="default.acme").exists(), False),
+    "bool": (lambda q: bool(q.filter(witness="default.acme")), True),
+    "aggregate": (lambda q: q.aggregate(w=Max("witness")), {"w": "default.acme"}),
+    "values": (lambda q: list(q.values("witness").distinct()), [{"witness": "default.acme"}]),
+    "values_list": (lambda q: set(q.values_list("witness", flat=True)), {"default.acme"}),
+    "iterator": (lambda q: {car.witness for car in q.iterator(chunk_size=1)}, {"default.acme"}),
+    "iterator, prefetch": (
+        lambda q: {t.witness for c in q.prefetch_related("tags").iterator(chunk_size=2) for t in c.tags.all()},
+        {"default.acme"},
+    ),
+    "in_bulk": (lambda q: {car.witness for car in q.in_bulk().values()}, {"default.acme"}),
+    "earliest": (lambda q: q.earliest("pk").witness, "default.acme"),
+    "latest": (lambda q: q.latest("pk").witness, "default.acme"),
+    "explain": (lambda q: "acme.garage_car" in q.explain(verbose=True), True),
+    "update": (lambda q: q.filter(witness="default.acme").update(name="x"), 3),
+    "delete": (
+        lambda q: q.filter(witness="default.acme", name="Mini").delete(),
+        (2, {"garage.Car_tags": 1, "garage.Car": 1}),
+    ),
+    "create": (lambda q: (q.create(name="x", witness="x").schema_name), "acme"),
+    "get_or_create": (lambda q: q.get_or_create(name="Mini")[0].witness, "default.acme"),
+    "update_or_create": (lambda q: q.update_or_create(name="Mini", defaults={"name": "M"})[0].witness, "default.acme"),
+    "bulk_create": (lambda q: [car.schema_name for car in q.bulk_create([Car(name="x", witness="x")])], ["acme"]),
+    "annotate": (lambda q: {c.upper for c in q.annotate(upper=Upper("witness"))}, {"DEFAULT.ACME"}),
+    "count of a join": (lambda q: q.filter(owner__witness="default.acme", tags__witness="default.acme").count(), 3),
+    "union": (lambda q: {car.witness for car in q.order_by().union(q.order_by())}, {"default.acme"}),
+    "select_related": (lambda q: {c.owner.witness for c in q.select_related("owner")}, {"default.acme"}),
+    "prefetch_related": (
+        lambda q: {t.witness for c in q.prefetch_related("tags") for t in c.tags.all()},
+        {"default.acme"},
+    ),
+    "raw": (
+        lambda q: {car.witness for car in q.raw("SELECT * FROM garage_car")},
+        {"default.acme"},
+    ),
+    "repr": (lambda q: repr(q).count("<Car: Car object"), 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("evaluate", "expected"), EVALUATIONS.values(), ids=EVALUATIONS.keys())
+def test_lazy_queryset(evaluate: Any, expected: Any, made: Any, elsewhere: None) -> None:
+    """A queryset that was made in acme is acme's, in whatever way and wherever it is evaluated."""
+    queryset = made(lambda: Car.objects.order_by("pk"))
+    assert evaluate(queryset) == expected
+
+
+ASYNC_EVALUATIONS: dict[str, Callable[[Any], Any]] = {
+    "async for": lambda q: _async_list(q),
+    "aget": lambda q: q.aget(name="Mini"),
+    "afirst": lambda q: q.afirst(),
+    "acreate": lambda q: q.acreate(name="x", witness="default.acme"),
+    "aget_or_create": lambda q: _first(q.aget_or_create(name="Mini")),
+}
+
+
+async def _async_list(queryset: Any) -> Any:
+    return [row async for row in queryset][0]
+
+
+async def _first(coroutine: Any) -> Any:
+    return (await coroutine)[0]
+
+
+@pytest.mark.parametrize("evaluate", ASYNC_EVALUATIONS.values(), ids=ASYNC_EVALUATIONS.keys())
+def test_lazy_queryset_evaluated_asynchronously(evaluate: Any, made: Any, elsewhere: None) -> None:
+    """The same with the asynchronous methods."""
+    queryset = made(lambda: Car.objects.order_by("pk"))
+    assert async_to_sync(evaluate)(queryset).witness == "default.acme"
+
+
+def test_queryset_that_was_evaluated(made: Any, elsewhere: None, nothing_sent: Watch) -> None:
+    """What it fetched in acme stays fetched; a new clone of it asks acme again."""
+    queryset = made(Car.objects.all)
+    first = seen(queryset)
+    with nothing_sent():
+        assert seen(queryset) == first
+    assert seen(queryset.all()) == first == [(name, "default.acme") for name in ("Beetle", "Mini", "Unimog")]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Car.objects.all,
+        lambda: Car.objects.all().tagged("red"),
+        lambda: Car.fleet.tagged("red").select_related("owner"),
+        lambda: OldCar.objects.prefetch_related("tags"),
+        lambda: Truck.objects.filter(payload__gt=1)[:5],
+        lambda: Car.objects.filter(owner__in=Owner.objects.filter(name="Ada")),
+        lambda: Car.objects.annotate(x=Exists(Tag.objects.filter(car=OuterRef("pk")))),
+        lambda: Car.objects.union(Car.objects.all()),
+        lambda: Car.objects.using("default"),
+        lambda: Owner.objects.get(name="Ada").car_set.all(),
+        lambda: Tag.objects.get(name="red").car_set.all(),
+    ],
+)
+def test_pickled_queryset(make: Any, made: Any, elsewhere: None) -> None:
+    """A queryset that is pickled in acme, evaluated or not, is acme's where it is loaded; clones of it too."""
+    queryset = made(make)
+    expected = seen(queryset.all())
+    assert {witness for _, witness in expected} == {"default.acme"}
+    loaded = pickle.loads(pickle.dumps(queryset))
+    assert type(loaded) is type(queryset)
+    assert seen(loaded) == seen(loaded.all()) == seen(deepcopy(queryset)) == expected
+
+
+def test_pickled_query(made: Any, elsewhere: None) -> None:
+    """A query that is pickled by itself, as Django's documentation shows, is acme's in a queryset that has none."""
+    query = pickle.loads(pickle.dumps(made(lambda: Car.objects.order_by("name").query)))
+    queryset = Car.set_db("default", "acme").objects.all()
+    queryset.query = query
+    assert seen(queryset) == [("Beetle", "default.acme"), ("Mini", "default.acme"), ("Unimog", "default.acme")]
+
+
+def test_pickled_manager(made: Any, elsewhere: None) -> None:
+    """A bound manager that comes from another process is bound still."""
+    manager = pickle.loads(pickle.dumps(Owner.set_db("default", "acme").objects))
+    assert seen(manager.named("Ada")) == [("Ada", "default.acme")]
+
+
+def test_manager_kept_from_elsewhere(acme: Place, elsewhere: None) -> None:
+    """The manager of a bound model or of an instance can be kept and used anywhere."""
+    managers = [acme(Car).objects, acme.bob.car_set, acme.red.car_set, acme.ada.notes, acme.beetle.tags]
+    found = {row.witness for manager in managers for row in manager.all()}
+    assert found == {"default.acme"}
+
+
+def test_manager_of_the_model_follows_the_context(acme: Place, globex: Place) -> None:
+    """A manager that was kept, unlike a queryset, asks where its user is."""
+    manager = Car.objects
+    for place in (acme, globex):
+        with place.active():
+            assert {car.witness for car in manager.all()} == {place.witness}
+    with pytest.raises(NoActiveSchema):
+        list(manager.all())
+
+
+def test_manager_that_builds_its_queryset_by_hand(acme: Place, globex: Place) -> None:
+    """`CarQuerySet(self.model, using=self._db)` in a project's get_queryset carries the placement as others do."""
+    queryset = acme(Car).objects.all()
+    assert isinstance(queryset, CarQuerySet)
+    with globex.active():
+        assert seen(queryset.tagged("old")) == [("Beetle", "default.acme")]
+        assert seen(acme(Car).objects.using("default").tagged("old")) == [("Beetle", "default.acme")]
+        assert seen(acme(Car).fleet.tagged("old")) == [("Beetle", "default.acme")]
+        assert seen(acme.ada.car_set.all().tagged("old")) == [("Beetle", "default.acme")]
+
+
+def test_queryset_made_by_hand(acme: Place, globex: Place) -> None:
+    """A queryset that is made without any manager is placed where it is evaluated, never anywhere else."""
+    queryset = QuerySet(Car).order_by("name")
+    for place in (acme, globex):
+        with place.active():
+            assert {car.witness for car in queryset.all()} == {place.witness}
+    with pytest.raises(NoActiveSchema):
+        list(queryset.all())
+    for using in ("default", acme.ada._state.db):
+        with acme.active():
+            assert {car.witness for car in QuerySet(Car, using=using)} == {"default.acme"}
+    with pytest.raises(NoActiveSchema):
+        list(QuerySet(Car, using="default"))
+
+
+def test_plain_alias_takes_the_carried_schema(acme: Place, globex: Place) -> None:
+    """`using("default")` of a bound queryset stays in its schema; unbound it takes the active one of that database."""
+    with globex.active():
+        assert seen(acme(Owner).objects.using("default")) == [("Ada", "default.acme"), ("Bob", "default.acme")]
+        assert seen(Owner.objects.using("default")) == [("Ada", "default.globex"), ("Bob", "default.globex")]
+        assert seen(acme(Owner).objects.all().using("default").all()) == [
+            ("Ada", "default.acme"),
+            ("Bob", "default.acme"),
+        ]
+        with pytest.raises(NoActiveSchema):
+            list(Owner.objects.using("shard2"))
+    with pytest.raises(NoActiveSchema):
+        list(Owner.objects.using("default"))
+
+
+def test_template_evaluates_a_queryset_in_its_schema(made: Any, elsewhere: None) -> None:
+    """A queryset and its objects' relations that are rendered later show the rows of their schema."""
+    context = Context({"cars": made(lambda: Car.objects.order_by("name"))})
+    template = Template("{% for car in cars %}{{ car.owner.witness }} {{ car.tags.all.0.witness }};{% endfor %}")
+    assert template.render(context) == "default.acme default.acme;" * 2 + "default.acme ;"
+
+
+def test_paginator(made: Any, elsewhere: None) -> None:
+    """A page counts and reads in the schema of its queryset."""
+    paginator = Paginator(made(lambda: Car.objects.order_by("pk")), 2)
+    assert (paginator.count, [car.witness for car in paginator.page(2)]) == (3, ["default.acme"])
+
+
+class CarList(ListView):
+    """A class-based view as projects write it: the queryset is made when the module is imported."""
+
+    queryset = Car.objects.order_by("name")
+
+
+def test_view_with_a_queryset_of_its_class(acme: Place, globex: Place) -> None:
+    """It shows each caller their own rows, in turn, and none to who is nobody."""
+    request = RequestFactory().get("/")
+    for place in (acme, globex, acme):
+        with place.active():
+            response: Any = CarList.as_view(template_name="x.html")(request)
+            assert {car.witness for car in response.context_data["object_list"]} == {place.witness}
+    response = CarList.as_view(template_name="x.html")(request)
+    with pytest.raises(NoActiveSchema):
+        list(response.context_data["object_list"])
+
+
+def test_generator_over_a_queryset(acme: Place, globex: Place) -> None:
+    """Two server-side cursors that are read in turn, in other contexts than they were made in, read their own rows."""
+    with transaction.atomic(), acme.active():
+        mine = Car.objects.order_by("name").iterator(chunk_size=1)
+    with transaction.atomic(), globex.active():
+        theirs = Car.objects.order_by("name").iterator(chunk_size=1)
+        pairs = [(one.name, one.witness, two.witness) for one, two in zip(mine, theirs, strict=True)]
+    assert pairs == [(name, "default.acme", "default.globex") for name in ("Beetle", "Mini", "Unimog")]
+
+
+QUERIES: dict[str, Callable[[Place], Any]] = {
+    "joins": lambda p: list(
+        p(Car).objects.filter(owner__name="Ada", tags__name="red").values_list("witness", "owner__witness", "tags__witness")
+    ),
+    "reverse join": lambda p: list(p(Owner).objects.filter(car__tags__name="old").values_list("car__tags__witness")),
+    "outer join": lambda p: list(p(Car).objects.order_by("pk").values_list("tags__witness", "truck__payload")),
+    "exclude over many": lambda p: seen(p(Car).objects.exclude(tags__name="old")),
+    "subquery": lambda p: list(
+        p(Owner).objects.order_by("pk").annotate(
+            w=Subquery(p(Car).objects.filter(owner=OuterRef("pk")).order_by("pk").values("witness")[:1])
+        ).values_list("name", "w")
+    ),
+    "subquery of the model": lambda p: _inside(p, lambda: seen(
+        Owner.objects.filter(Exists(Car.objects.filter(owner=OuterRef("pk"), tags__name="old")))
+    )),
+    "in": lambda p: seen(p(Car).objects.filter(owner__in=p(Owner).objects.filter(witness=p.witness, name="Ada"))),
+    "union": lambda p: sorted(p(Owner).objects.values_list("witness").union(p(Tag).objects.values_list("name"))),
+    "intersection": lambda p: sorted(
+        p(Owner).objects.values_list("witness").intersection(p(Tag).objects.values_list("witness"))
+    ),
+    "difference": lambda p: sorted(p(Owner).objects.values_list("name").difference(p(Tag).objects.values_list("name"))),
+    "aggregate": lambda p: list(
+        p(Owner).objects.order_by("pk").annotate(n=Count("car"), w=Max("car__witness")).values_list("name", "n", "w")
+    ),
+    "aggregate over distinct": lambda p: p(Car).objects.filter(witness=p.witness).distinct().count(),
+    "sliced count": lambda p: p(Car).objects.filter(witness=p.witness)[:2].count(),
+    "window": lambda p: list(
+        p(Car).objects.annotate(row=Window(RowNumber(), order_by=F("pk").asc())).values_list("row", "witness")
+    ),
+    "filter on a window": lambda p: list(
+        p(Car).objects.annotate(row=Window(RowNumber(), order_by=F("pk").asc())).filter(row=2).values_list("witness")
+    ),
+    "child": lambda p: list(p(Truck).objects.filter(owner__name="Ada").values_list("witness", "owner__witness")),
+    "child by parent": lambda p: list(p(Car).objects.filter(truck__payload=4).values_list("witness")),
+    "select_for_update": lambda p: seen(p(Car).objects.select_related("owner").select_for_update(of=("self",)).filter(
+        owner__isnull=False)),
+    "generic": lambda p: list(p(Owner).objects.filter(notes__text="polite").values_list("notes__witness")),
+    "adopted": lambda p: list(p(Badge).objects.filter(user__username="ada").values_list("user__last_name")),
+    "extra tables": lambda p: list(
+        p(Car).objects.extra(tables=["garage_owner"], where=["garage_owner.id = garage_car.owner_id"])
+        .order_by("pk").values_list("witness")
+    ),
+    "update over a join": lambda p: (
+        p(Car).objects.filter(owner__name="Ada").update(name=F("name")), p(Car).objects.update(owner=F("owner"))
+    ),
+    "update to a subquery": lambda p: (
+        p(Car).objects.update(name=Subquery(p(Owner).objects.filter(pk=OuterRef("owner")).values("witness")[:1])),
+        sorted(p(Car).objects.values_list("name")),
+    ),
+    "update of a child": lambda p: (p(Truck).objects.update(name="x", payload=9), seen(p(Truck).objects.all(), "payload")),
+    "delete over a join": lambda p: p(Car).objects.filter(tags__name="old").delete(),
+    "bulk_update": lambda p: (p(Car).objects.bulk_update([p.beetle], ["name"]), seen(p(Car).objects.filter(name="Beetle"))),
+    "upsert": lambda p: (
+        p(Tag).objects.bulk_create(
+            [Tag(pk=2, name="crimson", witness=p.witness)],
+            update_conflicts=True, unique_fields=["pk"], update_fields=["name"],
+        )[0].name,
+        seen(p(Tag).objects.filter(pk=2)),
+    ),
+    "ignore conflicts": lambda p: (
+        p(Tag).objects.bulk_create([Tag(pk=2, name="x", witness="x")], ignore_conflicts=True)[0].pk,
+        seen(p(Tag).objects.filter(pk=2)),
+    ),
+    "insert of a subquery": lambda p: (
+        p(Owner).objects.create(name=Subquery(p(Tag).objects.filter(name="old").values("name")[:1]), witness=p.witness).pk > 0,
+        seen(p(Owner).objects.filter(name="old")),
+    ),
+    "alias and order": lambda p: list(
+        p(Owner).objects.alias(n=Count("car")).order_by("-n").values_list("name", "witness")
+    ),
+    "prefetch": lambda p: [
+        (car.name, car.owner.witness, sorted(tag.witness for tag in car.tags.all()))
+        for car in p(Car).objects.order_by("pk").select_related("owner").prefetch_related("tags", "owner__car_set")
+    ],
+    "prefetch with a queryset": lambda p: [
+        [car.witness for car in owner.some]
+        for owner in p(Owner).objects.order_by("pk").prefetch_related(
+            Prefetch("car_set", p(Car).objects.filter(Q(name="Mini") | Q(name="Beetle")), to_attr="some")
+        )
+    ],
+}  # fmt: skip
+
+
+def _inside(place: Place, function: Callable[[], Any]) -> Any:
+    with place.active():
+        return function()
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+def test_queries_within_one_schema(query: Any, acme: Place, globex: Place, initech: Place) -> None:
+    """Whatever a statement is made of, it reads and writes its own schema: each answer is the neighbour's, renamed."""
+    answers = {place: repr(query(place)) for place in (acme, globex, initech)}
+    assert {answer.replace(place.witness, "WITNESS") for place, answer in answers.items()} == {
+        answers[acme].replace(acme.witness, "WITNESS")
+    }
+    for place, answer in answers.items():
+        assert [other.witness for other in answers if other is not place and other.witness in answer] == []
+        assert "public" not in answer
+
+
+def test_one_connection_for_all_schemas(acme: Place, globex: Place) -> None:
+    """Schemas of a database share its one connection, under its plain alias."""
+    with acme.active():
+        one = connections[Owner.objects.all().db.primary]
+    with globex.active():
+        two = connections[Owner.objects.all().db.primary]
+    assert one is two is connections["default"]
+    assert type(one.alias) is str
