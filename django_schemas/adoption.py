@@ -17,11 +17,11 @@ from django.db.models.signals import class_prepared
 from django.utils.functional import cached_property
 
 from .alias import SchemaAlias, SchemaTable
-from .context import active_alias
-from .importing import install as watch_imports
+from .context import activate, active_alias
+from .importing import watch_imports
 from .membership import declared_environment, environments_of, environments_of_name, is_current, table_environments
-from .querysets import placed_manager, refuse_other
-from .routers import instance_alias, placed_using, single_home
+from .querysets import placed_manager
+from .routers import instance_alias, place, placed_using, refuse_other, single_home
 from .target import migrating
 
 __all__ = ["adopt", "known_table", "prepare"]
@@ -93,7 +93,7 @@ def _prepared(sender: type[Model], **kwargs: Any) -> None:
 
 def _guard(model: type[Model]) -> None:
     """Give a class the methods that keep schemas apart, around those it has."""
-    for name, guard in (("save_base", _save_base), ("delete", _delete), ("__eq__", _eq), ("__hash__", _hash)):
+    for name, guard in _GUARDS.items():
         method = getattr(model, name)
         # A class that defines __eq__ alone has no __hash__.
         if method is not None and not getattr(method, "keeps_schemas_apart", False):
@@ -103,25 +103,44 @@ def _guard(model: type[Model]) -> None:
 
 
 def _save_base(method: Callable[..., None]) -> Callable[..., None]:
-    def save_base(
-        self: Model,
-        raw: bool = False,
-        force_insert: Any = False,
-        force_update: bool = False,
-        using: str | None = None,
-        update_fields: Any = None,
-    ) -> None:
-        method(self, raw, force_insert, force_update, using and _own_place(self, using), update_fields)
+    def save_base(self: Model, *args: Any, **kwargs: Any) -> None:
+        # Django passes `using` by name.
+        if kwargs.get("using") is not None:
+            kwargs["using"] = _own_place(self, kwargs["using"])
+        method(self, *args, **kwargs)
 
     return save_base
 
 
 def _delete(method: Callable[..., Any]) -> Callable[..., Any]:
-    def delete(self: Model, using: str | None = None, keep_parents: bool = False, **kwargs: Any) -> Any:
-        return method(self, using=using and _own_place(self, using), keep_parents=keep_parents, **kwargs)
+    def delete(self: Model, *args: Any, **kwargs: Any) -> Any:
+        # Passed on as it came: a model may override delete() with fewer parameters.
+        if args and args[0] is not None:
+            args = (_own_place(self, args[0]), *args[1:])
+        elif kwargs.get("using") is not None:
+            kwargs["using"] = _own_place(self, kwargs["using"])
+        return method(self, *args, **kwargs)
 
     delete.alters_data = True  # type: ignore[attr-defined]
     return delete
+
+
+def _refresh_from_db(method: Callable[..., None]) -> Callable[..., None]:
+    def refresh_from_db(self: Model, using: str | None = None, fields: Any = None, from_queryset: Any = None) -> None:
+        if from_queryset is not None and isinstance(from_queryset.db, SchemaAlias):
+            refuse_other(from_queryset.db, self)
+        method(self, using=using and _own_place(self, using), fields=fields, from_queryset=from_queryset)
+
+    return refresh_from_db
+
+
+def _validate_unique(method: Callable[..., None]) -> Callable[..., None]:
+    def validate_unique(self: Model, exclude: Any = None) -> None:
+        # Django looks for other rows without saying where: it means where this one is, or would go.
+        with activate(place(type(self), self)):
+            method(self, exclude)
+
+    return validate_unique
 
 
 def _eq(method: Callable[[Model, object], bool]) -> Callable[[Model, object], bool]:
@@ -141,12 +160,22 @@ def _hash(method: Callable[[Model], int]) -> Callable[[Model], int]:
     return __hash__
 
 
+_GUARDS: dict[str, Callable[[Any], Any]] = {
+    "save_base": _save_base,
+    "delete": _delete,
+    "refresh_from_db": _refresh_from_db,
+    "validate_unique": _validate_unique,
+    "__eq__": _eq,
+    "__hash__": _hash,
+}
+"""What is put around a model's methods, by their names."""
+
+
 def _own_place(instance: Model, using: str) -> str:
     """The place that `using` means for an instance; SchemaMismatch if it is not the instance's own."""
     own = instance_alias(instance, table_environments(type(instance)))
     alias = placed_using(type(instance), using, own)
-    if own is not None:
-        refuse_other(alias, own, instance)
+    refuse_other(alias, instance)
     return alias
 
 

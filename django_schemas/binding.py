@@ -13,8 +13,8 @@ from django.db.models.manager import BaseManager
 from .alias import SchemaAlias, SchemaTable
 from .context import activate, active_alias
 from .environments import alias_for
-from .exceptions import ConfigError, NoActiveSchema, SchemaMismatch
-from .routers import instance_alias, no_schema_message, single_home
+from .exceptions import ConfigError, NoActiveSchema
+from .routers import instance_alias, no_schema_message, refuse_other, single_home
 
 __all__ = ["BoundModel", "auto_bind", "bind", "inherit_bind"]
 
@@ -52,11 +52,8 @@ class BoundModel:
         """Make an instance that belongs to the placement."""
         with activate(self._alias):
             instance = self._model(*args, **kwargs)
-        own = instance_alias(instance, (self._alias.environment,))
-        if own is not None and not own.same_place(self._alias):
-            raise SchemaMismatch(
-                f"{self._model._meta.label} of {self._alias.placement} was given related objects of {own.placement}."
-            )
+        # It has the place of the objects it was given, if they have one.
+        refuse_other(self._alias, instance)
         instance._state.db = self._alias
         return instance
 
@@ -64,7 +61,9 @@ class BoundModel:
         value = getattr(self._model, name)
         if isinstance(value, BaseManager):
             hints: dict[str, Any] = {"placement": self._alias}
-            return value.db_manager(hints=hints)
+            # Both: methods of managers use `self._db` to save what they make; querysets are told by the hint alone,
+            # so that they may read from replicas.
+            return value.db_manager(self._alias, hints=hints)
         if isinstance(value, MethodType) and value.__self__ is self._model:
             return MethodType(value.__func__, self)
         return value

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 from .alias import SchemaAlias
 from .environments import alias_for
 from .environments import environment as declared
+from .importing import watch_imports
 from .placement import Placement
 
 __all__ = [
@@ -64,7 +65,15 @@ class Ambient(Generic[_T]):
                 return
 
 
-places: Ambient[SchemaAlias] = Ambient("django_schemas_places")
+class _Places(Ambient[SchemaAlias]):
+    """The stack of active places."""
+
+    def enter(self, value: SchemaAlias) -> None:
+        watch_imports()
+        super().enter(value)
+
+
+places: Ambient[SchemaAlias] = _Places("django_schemas_places")
 """The active places."""
 
 

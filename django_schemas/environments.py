@@ -154,8 +154,9 @@ def alias_for(db: str, schema: str, candidates: tuple[str, ...] | None = None) -
         ConfigError: the database is unknown, a replica, or hosts no fitting environment, or more than one.
         InvalidSchemaName: the name breaks the rules of `identifiers.validate_schema_name`.
     """
+    meant = [name for name in environments_on(db) if candidates is None or name in candidates]
+    validate_schema_name(schema, allow_public=any(environment(name).schema_name == "public" for name in meant))
     name = _fitting(str.__str__(db), schema, candidates)
-    validate_schema_name(schema, allow_public=environment(name).schema_name == "public")
     return SchemaAlias(str.__str__(db), schema, name)
 
 
@@ -175,6 +176,12 @@ def _hosted(db: str, candidates: tuple[str, ...] | None) -> tuple[Environment, .
 
 def _fitting(db: str, schema: str, candidates: tuple[str, ...] | None) -> str:
     hosted = _hosted(db, candidates)
+    owners = [name for name in environments_on(db) if environment(name).schema_name == schema]
+    if owners and not any(env.name in owners for env in hosted):
+        raise ConfigError(
+            f"Schema {schema!r} on {db!r} is the one of environment {owners[0]!r}: "
+            f"nothing of {' or '.join(env.name for env in hosted)} lives there."
+        )
     named = [env.name for env in hosted if env.schema_name == schema]
     fitting = named or [env.name for env in hosted if not env.single_schema]
     if len(fitting) == 1:

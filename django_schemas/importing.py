@@ -5,13 +5,17 @@ module is first imported while a request of some tenant is served: a URLconf usu
 would show that tenant's rows to all others for the life of the process.
 """
 
+import importlib
 import sys
 import threading
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ["importing", "install"]
+__all__ = ["importing", "watch_imports"]
+
+_reloading: dict[str, ModuleType] = vars(importlib).get("_RELOADING", {})
+"""Modules that `importlib.reload` is at work on, which sets no such flag."""
 
 _started: dict[int, list[str]] = {}
 """Names of the modules whose import began in a thread, by thread; those that ended are struck out when asked for."""
@@ -27,10 +31,13 @@ class _ImportWatch:
         return None
 
 
-def install() -> None:
-    """Begin to watch imports. Called once, when the apps are being loaded."""
-    if not any(isinstance(finder, _ImportWatch) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _ImportWatch())
+_watch = _ImportWatch()
+
+
+def watch_imports() -> None:
+    """Watch imports, before any other finder can. Called when apps are loaded, and whenever a place becomes active."""
+    if sys.meta_path[0] is not _watch:
+        sys.meta_path[:] = [_watch, *(finder for finder in sys.meta_path if finder is not _watch)]
 
 
 def importing() -> bool:
@@ -52,4 +59,4 @@ def importing() -> bool:
 def _is_initializing(name: str) -> bool:
     # importlib sets this flag on the spec while the module's body runs (CPython's own import lock relies on it).
     spec = getattr(sys.modules.get(name), "__spec__", None)
-    return getattr(spec, "_initializing", False)
+    return getattr(spec, "_initializing", False) or name in _reloading

@@ -18,6 +18,7 @@ from django.apps import apps
 from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -245,11 +246,44 @@ def _run(executor: _SchemaExecutor, plan: Plan, signals: dict[str, Any], *, fake
 
 def _plan(executor: _SchemaExecutor, targets: Sequence[Point] | None) -> Plan:
     target, loader = executor.target, executor.loader
+    _refuse_conflicts(loader)
+    _refuse_gaps(loader)
     leaves = [key for key in loader.graph.leaf_nodes() if key[0] in loader.labels]
-    wanted = leaves if targets is None else list(targets)
+    wanted = leaves if targets is None else [_replaced(loader, point) for point in targets]
     sequence = executor.migration_plan(wanted)
     steps = [step for step in sequence if step[0].app_label in loader.labels]
     return Plan(target, steps, sequence if steps else [], wanted, _missing_models(executor) if targets is None else [])
+
+
+def _refuse_conflicts(loader: _SchemaLoader) -> None:
+    """Raise SchemasError if two migrations of an app both are its newest."""
+    conflicts = {label: names for label, names in loader.detect_conflicts().items() if label in loader.labels}
+    if conflicts:
+        found = "; ".join(f"{', '.join(sorted(names))} in {label}" for label, names in sorted(conflicts.items()))
+        raise SchemasError(f"Conflicting migrations, each the newest of its app: {found}. Run makemigrations --merge.")
+
+
+def _refuse_gaps(loader: _SchemaLoader) -> None:
+    """Raise InconsistentMigrationHistory if a migration is recorded, and one that it needs is not.
+
+    As Django's `check_consistent_history`, which knows nothing of migrations that another environment records.
+    """
+    applied = loader.applied_migrations
+    for key in sorted(key for key in applied if key in loader.graph.nodes):
+        for parent in loader.graph.node_map[key].parents:
+            squashed = loader.replacements.get(parent.key)
+            if parent.key in applied or (squashed and all(old in applied for old in squashed.replaces)):
+                continue
+            raise InconsistentMigrationHistory(
+                f"Migration {'.'.join(key)} is applied to {loader.target.alias or loader.target.db!r} before its "
+                f"dependency {'.'.join(parent.key)}."
+            )
+
+
+def _replaced(loader: _SchemaLoader, point: Point) -> Point:
+    """The point itself; for a squashed migration that is half applied, which is not in the graph, its last part."""
+    squashed = loader.replacements.get(point)  # type: ignore[call-overload]  # a point before the first is no key
+    return point if squashed is None or point in loader.graph.nodes else squashed.replaces[-1]
 
 
 def _missing_models(executor: _SchemaExecutor) -> list[type[models.Model]]:

@@ -10,19 +10,21 @@ of other packages included, work unchanged.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from functools import cache, wraps
 from typing import Any
 
-from django.db.models import Manager, Model, QuerySet
+from django.db.models import Manager, Model, Prefetch, QuerySet
 from django.db.models.manager import BaseManager
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
-from .alias import SchemaAlias
+from .alias import SchemaAlias, SchemaTable
 from .context import activate, active_alias
 from .exceptions import SchemaMismatch
 from .importing import importing
-from .routers import instance_alias, placed_using
+from .membership import table_environments
+from .routers import belongs, instance_alias, place, placed_using, refuse_other
 
 __all__ = ["carry", "placed_manager", "placed_manager_class"]
 
@@ -35,16 +37,12 @@ class SchemaQuery(Query):
     def check_query_object_type(self, value: Any, opts: Any, field: Any) -> None:
         """Refuse an object of another schema as the value of a look-up."""
         super().check_query_object_type(value, opts, field)
-        if self.model is None or not isinstance(value, Model):
-            return
-        alias = instance_alias(value, self.model._meta.db_table.environments)
-        if alias is None:
-            return
-        if self.placement is None:
+        if self.placement is not None:
+            refuse_other(self.placement, value)
+        elif isinstance(value, Model) and self.model is not None:
             # Made while nothing was active: it now holds a value of this schema, so it can be run in no other.
-            self.placement = alias.primary
-        elif alias.environment == self.placement.environment:
-            refuse_other(self.placement, alias, value)
+            alias = instance_alias(value, table_environments(self.model))
+            self.placement = alias.primary if alias is not None else None
 
     def combine(self, rhs: Query, connector: str) -> None:
         """Refuse to combine (`|`, `&`, `^`) with a query of another schema."""
@@ -58,38 +56,40 @@ class SchemaQuery(Query):
         self.placement = self.placement or other
 
 
-def refuse_other(place: SchemaAlias, alias: SchemaAlias, instance: object) -> None:
-    """Raise SchemaMismatch unless an object is of this place."""
-    if not alias.same_place(place):
-        model = type(instance)._meta.label  # type: ignore[attr-defined]  # every caller has a model instance
-        raise SchemaMismatch(
-            f"{model} pk={instance.pk!r} is in {alias.placement} and can't be used in {place.placement}: "  # type: ignore[attr-defined]
-            "load it from the schema it is used in."
-        )
-
-
 class SchemaModelIterable(ModelIterable):
-    """Yields objects that belong to the primary, also when a replica was read: they are saved and refreshed there."""
+    """Yields objects that know their own place: the primary's, also when a replica was read, since they are saved and
+    refreshed there; and that of their own environment, when they were fetched along with objects of another.
+    """
 
     def __iter__(self) -> Iterator[Model]:
         alias = self.queryset.db
-        if not isinstance(alias, SchemaAlias) or alias == alias.db:
+        query = self.queryset.query
+        if not isinstance(alias, SchemaAlias) or (alias == alias.db and not query.select_related):
             return super().__iter__()
-        return self._from_replica(alias)
+        return self._settled(alias)
 
-    def _from_replica(self, alias: SchemaAlias) -> Iterator[Model]:
-        primary = alias.primary
+    def _settled(self, alias: SchemaAlias) -> Iterator[Model]:
         for instance in super().__iter__():
-            _move_state(instance, alias, primary)
+            if alias != alias.db or self._joins_another(alias):
+                _settle(instance, alias, set())
             yield instance
 
+    def _joins_another(self, alias: SchemaAlias) -> bool:
+        """Whether objects of another environment were fetched along. Known once the query is compiled."""
+        return any(
+            isinstance(source.table_name, SchemaTable) and alias.environment not in source.table_name.environments
+            for source in self.queryset.query.alias_map.values()
+        )
 
-def _move_state(instance: Model, alias: SchemaAlias, primary: SchemaAlias) -> None:
-    if instance._state.db is alias:
-        instance._state.db = primary
-        for related in instance._state.fields_cache.values():
-            if isinstance(related, Model):
-                _move_state(related, alias, primary)
+
+def _settle(instance: Model, alias: SchemaAlias, seen: set[int]) -> None:
+    if id(instance) in seen:
+        return
+    seen.add(id(instance))
+    instance._state.db = alias.primary if belongs(instance, alias) else place(type(instance))
+    for related in instance._state.fields_cache.values():
+        if isinstance(related, Model) and related._state.db is alias:
+            _settle(related, alias, seen)
 
 
 class SchemaQuerySetMixin:
@@ -98,11 +98,14 @@ class SchemaQuerySetMixin:
     @property
     def placement(self) -> SchemaAlias | None:
         """The place that this queryset carries, if it carries one."""
-        placement: SchemaAlias | None = self._hints.get("placement")
+        # The query may have learnt it later, from an object it was filtered by.
+        placement: SchemaAlias | None = self._hints.get("placement") or self._query.placement
         return placement
 
     @property
     def db(self):
+        if self._query.placement is not None and "placement" not in self._hints:
+            carry(self, self._query.placement)
         # Another router of the project's may have named the database: the schema is added, or this is an error.
         return placed_using(self.model, super().db, self.placement)
 
@@ -116,11 +119,15 @@ class SchemaQuerySetMixin:
     def _add_hints(self, **hints):
         super()._add_hints(**hints)
         if self.placement is None and hints.get("instance") is not None:
-            alias = instance_alias(hints["instance"], self.model._meta.db_table.environments)
+            alias = instance_alias(hints["instance"], table_environments(self.model))
             if alias is not None:
                 carry(self, alias.primary)
 
     def _prefetch_related_objects(self):
+        # Django gives hints to the very queryset of a Prefetch, which others may use after us in another schema.
+        self._prefetch_related_lookups = tuple(
+            copy(lookup) if isinstance(lookup, Prefetch) else lookup for lookup in self._prefetch_related_lookups
+        )
         # What Django makes by itself to fetch related objects belongs where these objects are from.
         alias = self._db if isinstance(self._db, SchemaAlias) else self.placement
         if alias is None:
@@ -172,15 +179,12 @@ class SchemaQuerySetMixin:
 
     def _refuse_others(self, values: Iterable[object]) -> None:
         """Refuse objects of another schema than the one this queryset writes to."""
-        environments = self.model._meta.db_table.environments
-        others = [(alias, value) for value in values if (alias := instance_alias(value, environments)) is not None]
-        if not others:
-            return
-        self._for_write = True
-        place = self.db
-        for alias, value in others:
-            if alias.environment == place.environment:
-                refuse_other(place, alias, value)
+        others = [value for value in values if isinstance(value, Model)]
+        if others:
+            self._for_write = True
+            alias = self.db
+            for value in others:
+                refuse_other(alias, value)
 
     def __reduce__(self):
         return _rebuild_queryset, (_plain(type(self)), self.__getstate__())
@@ -211,7 +215,11 @@ class SchemaManagerMixin:
         if queryset._iterable_class is ModelIterable:
             queryset._iterable_class = SchemaModelIterable
         alias = self._carried()
-        return queryset if alias is None else carry(queryset, alias)
+        if alias is None:
+            return queryset
+        if self._db is not None and self._hints.get("placement") is self._db:
+            queryset._db = None
+        return carry(queryset, alias)
 
     def _carried(self) -> SchemaAlias | None:
         """The place that querysets of this manager are bound to as they are made."""
@@ -220,7 +228,7 @@ class SchemaManagerMixin:
         placement = self._hints.get("placement")
         if placement is not None:
             return placement
-        environments = self.model._meta.db_table.environments
+        environments = table_environments(self.model)
         instance = self._hints.get("instance", getattr(self, "instance", None))
         if instance is not None:
             alias = instance_alias(instance, environments)
@@ -328,11 +336,10 @@ def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
         own = getattr(getattr(getattr(self, "instance", None), "_state", None), "db", None)
         if isinstance(own, SchemaAlias):
-            listed = [item for arg in args for item in (arg if isinstance(arg, list | tuple | set) else (arg,))]
-            for item in listed:
-                alias = instance_alias(item, (own.environment,))
-                if alias is not None:
-                    refuse_other(own, alias, item)
+            # `set` takes any iterable, which can be read but once.
+            args = tuple(tuple(arg) if isinstance(arg, Iterable) and not isinstance(arg, str) else arg for arg in args)
+            for item in (each for arg in args for each in (arg if isinstance(arg, tuple) else (arg,))):
+                refuse_other(own, item)
         return method(self, *args, **kwargs)
 
     return guarded

@@ -16,7 +16,7 @@ from .exceptions import NoActiveSchema, SchemaMismatch
 from .membership import environments_of_app, environments_of_name, is_current, table_environments
 from .target import migrating
 
-__all__ = ["ExplicitRouter", "place", "placed_using", "single_home"]
+__all__ = ["ExplicitRouter", "belongs", "place", "placed_using", "refuse_other", "single_home"]
 
 
 def single_home(environments: tuple[str, ...]) -> SchemaAlias | None:
@@ -32,7 +32,41 @@ def instance_alias(instance: object, environments: tuple[str, ...]) -> SchemaAli
     """The place of an object, if it is one of these environments'."""
     state = getattr(instance, "_state", None)
     alias = getattr(state, "db", None)
-    return alias if isinstance(alias, SchemaAlias) and alias.environment in environments else None
+    if isinstance(alias, SchemaAlias):
+        return alias if alias.environment in environments else None
+    return None if alias is None else _meant_by(instance, alias, environments)
+
+
+def _meant_by(instance: object, using: str, environments: tuple[str, ...]) -> SchemaAlias | None:
+    """The place of an object that Django, or somebody, gave a plain alias: deserializers do."""
+    own = getattr(getattr(type(instance), "_meta", None), "db_table", None)
+    if not isinstance(own, SchemaTable):
+        return None
+    shared = tuple(name for name in own.environments if name in environments)
+    db = primary_of(using)
+    alias = active_alias(shared, db) or single_home(shared)
+    return alias if alias is not None and alias.db == db else None
+
+
+def belongs(instance: Model, alias: SchemaAlias) -> bool:
+    """Tell whether a place has a table for this object's model, so that the object must be of that place to be used."""
+    table = instance._meta.db_table
+    return isinstance(table, SchemaTable) and alias.environment in table.environments
+
+
+def refuse_other(alias: SchemaAlias, instance: object) -> None:
+    """Raise SchemaMismatch if an object is of another place than the one it is to be used in.
+
+    What is no object of a schema, or one of another environment that this one may refer to, passes.
+    """
+    own = getattr(getattr(instance, "_state", None), "db", None)
+    if not isinstance(instance, Model) or not isinstance(own, SchemaAlias):
+        return
+    if belongs(instance, alias) and not own.same_place(alias):
+        raise SchemaMismatch(
+            f"{instance._meta.label} pk={instance.pk!r} is in {own.placement} and can't be used in {alias.placement}: "
+            "load it from the schema it is used in."
+        )
 
 
 def place(model: type[Model], instance: Model | None = None, placement: SchemaAlias | None = None) -> SchemaAlias:
@@ -101,13 +135,15 @@ class ExplicitRouter:
     For models of no environment it has no opinion, so Django and other routers go on as ever.
     """
 
-    def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
+    def db_for_read(self, model: type[Model] | None, **hints: Any) -> str | None:
         """The alias to read from: the primary's, or a replica's where one may be asked."""
         alias = self.db_for_write(model, **hints)
         return replicas.reader(alias) if isinstance(alias, SchemaAlias) else alias
 
-    def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
+    def db_for_write(self, model: type[Model] | None, **hints: Any) -> str | None:
         """The alias to write to."""
+        if model is None:  # Django asks so for a RawQuerySet that was made by hand.
+            return None
         if isinstance(model._meta.db_table, SchemaTable):
             return place(model, hints.get("instance"), hints.get("placement"))
         target = migrating()
@@ -124,7 +160,7 @@ class ExplicitRouter:
         one, two = obj1._state.db, obj2._state.db
         if not (isinstance(one, SchemaAlias) and isinstance(two, SchemaAlias)):
             return None
-        if one.environment == two.environment:
+        if one.environment == two.environment or belongs(obj1, two) or belongs(obj2, one):
             allowed = one.same_place(two)
         else:
             shared = environment(one.environment).single_schema or environment(two.environment).single_schema

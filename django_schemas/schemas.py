@@ -114,7 +114,11 @@ def drop_schema(db: str, schema: str) -> None:
             f"Schema {schema!r} in database {db!r} was not made by django_schemas, so it is not dropped: "
             "drop it by hand if you mean to."
         )
-    with connections[db].cursor() as cursor:
+    connection = connections[db]
+    if connection.in_atomic_block:
+        # PostgreSQL drops no table for whose rows a deferred constraint is still to be checked.
+        connection.check_constraints()
+    with connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA {quote(schema)} CASCADE")
 
 

@@ -5,17 +5,17 @@ Only a non-atomic migration, which can have no transaction, gets it for its sess
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from .environments import alias_for, environment
+from .environments import alias_for
 from .identifiers import search_path
 from .replicas import note_write
 
-__all__ = ["local_search_path", "schema_cursor", "session_search_path"]
+__all__ = ["active_search_path", "local_search_path", "schema_cursor", "session_search_path"]
 
 
 @contextmanager
@@ -33,6 +33,15 @@ def local_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str]) -
         if nested:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('search_path', %s, true)", [former])
+
+
+def active_search_path(db: str) -> AbstractContextManager[None]:
+    """A block that looks into the schema of the active placement on a database; the usual search_path without one.
+
+    For commands of Django's that ask the catalog, or the table of migration records, by unqualified names.
+    """
+    alias = active_alias(tuple(environments()), primary_of(db))
+    return nullcontext() if alias is None else local_search_path(connections[db], (alias.schema,))
 
 
 def _current(cursor: CursorWrapper) -> str:
@@ -62,7 +71,7 @@ def schema_cursor(db: str, schema: str) -> Iterator[CursorWrapper]:
 
     Args:
         db: alias of a writable database.
-        schema: name of the schema. The environment's ADDITIONAL_SCHEMAS follow it in search_path.
+        schema: name of the schema. It is alone in search_path: what is not in it is not found elsewhere.
 
     Raises:
         ConfigError: the database hosts no environment that this schema could be of.
@@ -71,6 +80,5 @@ def schema_cursor(db: str, schema: str) -> Iterator[CursorWrapper]:
     alias = alias_for(db, schema)
     note_write(alias.db)
     connection = connections[alias]
-    schemas = (schema, *environment(alias.environment).additional_schemas)
-    with local_search_path(connection, schemas), connection.cursor() as cursor:
+    with local_search_path(connection, (schema,)), connection.cursor() as cursor:
         yield cursor

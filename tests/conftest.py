@@ -13,6 +13,7 @@ from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext, setup_databases, teardown_databases
 
 from django_schemas import active_placement
+from django_schemas.replicas import forget_writes
 from tests.apps.garage.factories import PlanFactory
 from tests.apps.garage.witness import Place, add_look_alikes, make_place, public_digest
 
@@ -68,6 +69,12 @@ def globex(schemas: Any) -> Place:
 def initech(schemas: Any) -> Place:
     """A schema in the other database."""
     return Place("shard2", "initech")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_written() -> None:
+    """Each test begins as a request does: reads may go to replicas."""
+    forget_writes()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from time import perf_counter
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db.migrations import Migration
 from django.db.migrations.loader import AmbiguityError, MigrationLoader
@@ -91,10 +92,14 @@ def points(target: Target, app_label: str | None, migration_name: str | None) ->
     """Resolve what the user named to points in the migrations; None for the newest of all.
 
     Raises:
-        CommandError: there is no such app in the environment, or no such migration, or several.
+        CommandError: there is no such app, or not in the environment, or no such migration, or several.
     """
     if app_label is None:
         return None
+    try:
+        apps.get_app_config(app_label)
+    except LookupError as error:
+        raise CommandError(str(error)) from error
     loader = MigrationLoader(None)
     if app_label not in app_labels_of(target.environment) & loader.migrated_apps:
         raise CommandError(f"App {app_label!r} has no migrations for {describe(target)}.")

@@ -32,10 +32,11 @@ def databases() -> list[str]:
     return ["default", "other"] if mode() is Mode.MULTI else ["default"]
 
 
-def apps_below(folder: Path) -> list[str]:
-    """Every name that an app below a folder could have: those of all packages there."""
-    packages = (path.parent.relative_to(folder) for path in folder.rglob("__init__.py"))
-    return [".".join(package.parts) for package in packages]
+def apps_below(folder: Path) -> set[str]:
+    """Every name that an app below a folder could have: those of all packages there, and their last parts."""
+    packages = [path.parent.relative_to(folder).parts for path in folder.rglob("__init__.py")]
+    # Some tests put the folder of a nested app on sys.path.
+    return {".".join(parts) for parts in packages} | {parts[-1] for parts in packages if parts}
 
 
 def activate_everywhere() -> None:

@@ -86,6 +86,8 @@ class SuiteRunner(DiscoverRunner):
         tests = list(iter_test_cases(super().load_tests_for_label(label, discover_kwargs)))
         fitting = [test for test in tests if _databases_of(test).issubset(databases())]
         self.left_out += len(tests) - len(fitting)
+        for test_class in {type(test) for test in fitting}:
+            _keep_commands(test_class)
         return self.test_suite(fitting)
 
     def run_checks(self, databases: Iterable[str]) -> None:
@@ -106,3 +108,10 @@ class SuiteRunner(DiscoverRunner):
 def _databases_of(test: unittest.TestCase) -> set[str]:
     named = getattr(test, "databases", None) or ()
     return set(settings.DATABASES) if named == "__all__" else set(named)
+
+
+def _keep_commands(test_class: type[unittest.TestCase]) -> None:
+    """Let our commands be found where a test leaves only some of the apps installed."""
+    available = getattr(test_class, "available_apps", None)
+    if available is not None and __package__ not in available:
+        test_class.available_apps = [__package__, "django_schemas", *available]

@@ -39,7 +39,7 @@ DATABASES = {alias: _database(alias) for alias in ("default", "other")}
 DATABASE_ROUTERS = ["django_schemas.routers.ExplicitRouter"]
 DATABASE_ENVIRONMENTS = {
     ENVIRONMENT: {
-        "APPS": [*_runtests.ALWAYS_INSTALLED_APPS, *_CONTRIB, *apps_below(Path(_runtests.__file__).parent)],
+        "APPS": sorted({*_runtests.ALWAYS_INSTALLED_APPS, *_CONTRIB, *apps_below(Path(_runtests.__file__).parent)}),
         # Extensions are made in public, and migrations use their types.
         "ADDITIONAL_SCHEMAS": ["public"],
         **({"SCHEMA_NAME": SCHEMA} if mode() is Mode.SINGLE else {}),

@@ -14,7 +14,7 @@ from django.db.models.sql.datastructures import BaseTable, Join
 
 from ...adoption import known_table
 from ...alias import SchemaAlias, SchemaTable
-from ...context import active_alias
+from ...context import activate, active_alias, places
 from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
@@ -41,9 +41,16 @@ class QualifyingMixin:
     @contextmanager
     def _compiling(self) -> Iterator[None]:
         stack = self.connection.compiling
-        stack.append(self._alias(stack[-1] if stack else None))
+        alias = self._alias(stack[-1] if stack else None)
+        stack.append(alias)
         try:
-            yield
+            # Conditions that Django adds as it compiles (the content type of a generic relation) are looked up here.
+            active = places.stack()
+            if alias is None or (active and active[-1].same_place(alias)):
+                yield
+            else:
+                with activate(alias.primary):
+                    yield
         finally:
             stack.pop()
 
@@ -53,7 +60,8 @@ class QualifyingMixin:
         own = getattr(self.query, "placement", None)
         if given is None or own is None:
             return given or own
-        if given.environment == own.environment and not given.same_place(own):
+        shared = given.environment == own.environment or given.environment in self._environments()
+        if shared and not given.same_place(own):
             raise SchemaMismatch(
                 f"A query on {own.placement} was put into one on {given.placement}: make both in one schema."
             )
@@ -66,13 +74,18 @@ class QualifyingMixin:
             )
         return own
 
+    def _environments(self) -> tuple[str, ...]:
+        table = self.query.model._meta.db_table if self.query.model is not None else ""
+        return table.environments if isinstance(table, SchemaTable) else ()
+
     def get_from_clause(self) -> tuple[list[str], list[Any]]:
-        clauses, params = super().get_from_clause()
+        # Before Django's, which counts a reference to each table of extra(tables=...).
         sources = [
             source
             for alias, source in self.query.alias_map.items()
             if self.query.alias_refcount[alias] and isinstance(source, BaseTable | Join)
         ]
+        clauses, params = super().get_from_clause()
         for index, source in enumerate(sources):
             if isinstance(source.table_name, SchemaTable):
                 head = f"{source.join_type} " if source.join_type else ""

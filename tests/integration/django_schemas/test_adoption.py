@@ -13,8 +13,6 @@ from tests.apps.garage.models import Car, OldCar, Owner, Truck
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
 
-pytestmark = pytest.mark.django_db(databases="__all__")
-
 ROWS = ["ada", "beetle", "unimog", "red", "badge", "user", "note"]
 
 
@@ -46,7 +44,7 @@ def test_equality_otherwise_is_djangos(acme: Place, globex: Place) -> None:
     """Other models, unsaved instances, proxies, children and other types compare as Django has it."""
     assert Owner() != Owner()
     one = Owner()
-    assert one == one  # noqa: PLR0124
+    assert one == one
     assert acme.ada != acme.bob
     assert acme.ada != acme(Car).objects.get(pk=acme.ada.pk)
     assert acme.ada != 1

@@ -18,8 +18,6 @@ from tests.apps.garage.models import Badge, Car, OldCar, Owner, Tag, Truck
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
 
-pytestmark = pytest.mark.django_db(databases="__all__")
-
 
 def test_class_method_runs_bound(acme: Place, globex: Place) -> None:
     """`cls` in a class method of a bound model is the bound model, whatever is active."""

@@ -15,8 +15,6 @@ from tests.apps.garage.models import Badge, Owner
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
 
-pytestmark = pytest.mark.django_db(databases="__all__")
-
 Watch = Callable[[], AbstractContextManager[Any]]
 Mix = Callable[[Any, Any], Any]
 
@@ -59,9 +57,7 @@ def registry(schemas: Any) -> Registry:
 
 
 @pytest.mark.parametrize("mix", REGISTRY_MIXES.values(), ids=REGISTRY_MIXES.keys())
-def test_adopted_models_of_registry_and_tenant(
-    mix: Mix, acme: Place, registry: Registry, nothing_sent: Watch
-) -> None:
+def test_adopted_models_of_registry_and_tenant(mix: Mix, acme: Place, registry: Registry, nothing_sent: Watch) -> None:
     """Users of the registry and of a tenant are of two schemas, though both stand in the same database."""
     assert (acme.user.pk, acme.badge.pk) == (1, 1)
     with nothing_sent(), pytest.raises(SchemaMismatch):

@@ -28,8 +28,6 @@ from django_schemas.exceptions import NoActiveSchema, SchemaMismatch
 from tests.apps.garage.models import Badge, Car, Note, Owner, Tag
 from tests.apps.garage.witness import Place, seen
 
-pytestmark = pytest.mark.django_db(databases="__all__")
-
 Watch = Callable[[], AbstractContextManager[Any]]
 Mix = Callable[[Place, Place], Any]
 
@@ -173,9 +171,7 @@ SUBQUERIES: dict[str, Mix] = {
     "annotated exists": lambda a, b: list(owners(a).annotate(x=Exists(cars(b).filter(owner=OuterRef("pk"))))),
     "annotated subquery": lambda a, b: list(owners(a).annotate(x=Subquery(cars(b).values("name")[:1]))),
     "ordered by a subquery": lambda a, b: list(owners(a).order_by(Subquery(cars(b).values("name")[:1]))),
-    "nested": lambda a, b: list(
-        cars(a).filter(owner__in=owners(a).filter(pk__in=Subquery(owners(b).values("pk"))))
-    ),
+    "nested": lambda a, b: list(cars(a).filter(owner__in=owners(a).filter(pk__in=Subquery(owners(b).values("pk"))))),
     "update to a subquery": lambda a, b: owners(a).update(name=Subquery(owners(b).values("name")[:1])),
     "create with a subquery": lambda a, b: owners(a).create(name=Subquery(owners(b).values("name")[:1])),
     "delete by a subquery": lambda a, b: cars(a).filter(owner__in=owners(b).all()).delete(),

@@ -20,8 +20,6 @@ from django_schemas.exceptions import NoActiveSchema
 from tests.apps.garage.models import Badge, Car, CarQuerySet, OldCar, Owner, Tag, Truck
 from tests.apps.garage.witness import Place, seen
 
-pytestmark = pytest.mark.django_db(databases="__all__")
-
 Watch = Callable[[], AbstractContextManager[Any]]
 
 
@@ -56,7 +54,7 @@ EVALUATIONS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "not exists": (lambda q: q.exclude(witness="default.acme").exists(), False),
     "bool": (lambda q: bool(q.filter(witness="default.acme")), True),
     "aggregate": (lambda q: q.aggregate(w=Max("witness")), {"w": "default.acme"}),
-    "values": (lambda q: list(q.values("witness").distinct()), [{"witness": "default.acme"}]),
+    "values": (lambda q: list(q.order_by().values("witness").distinct()), [{"witness": "default.acme"}]),
     "values_list": (lambda q: set(q.values_list("witness", flat=True)), {"default.acme"}),
     "iterator": (lambda q: {car.witness for car in q.iterator(chunk_size=1)}, {"default.acme"}),
     "iterator, prefetch": (
@@ -99,24 +97,38 @@ def test_lazy_queryset(evaluate: Any, expected: Any, made: Any, elsewhere: None)
     assert evaluate(queryset) == expected
 
 
-ASYNC_EVALUATIONS: dict[str, Callable[[Any], Any]] = {
-    "async for": lambda q: _async_list(q),
-    "aget": lambda q: q.aget(name="Mini"),
-    "afirst": lambda q: q.afirst(),
-    "acreate": lambda q: q.acreate(name="x", witness="default.acme"),
-    "aget_or_create": lambda q: _first(q.aget_or_create(name="Mini")),
-}
-
-
-async def _async_list(queryset: Any) -> Any:
+async def _by_async_for(queryset: Any) -> Any:
     return [row async for row in queryset][0]
 
 
-async def _first(coroutine: Any) -> Any:
-    return (await coroutine)[0]
+async def _by_aget(queryset: Any) -> Any:
+    return await queryset.aget(name="Mini")
 
 
-@pytest.mark.parametrize("evaluate", ASYNC_EVALUATIONS.values(), ids=ASYNC_EVALUATIONS.keys())
+async def _by_afirst(queryset: Any) -> Any:
+    return await queryset.afirst()
+
+
+async def _by_acreate(queryset: Any) -> Any:
+    return await queryset.acreate(name="x", witness="default.acme")
+
+
+async def _by_aget_or_create(queryset: Any) -> Any:
+    return (await queryset.aget_or_create(name="Mini"))[0]
+
+
+async def _by_arefresh(queryset: Any) -> Any:
+    car = await queryset.afirst()
+    car.witness = "stale"
+    await car.asave()
+    await queryset.filter(pk=car.pk).aupdate(witness="default.acme")
+    await car.arefresh_from_db()
+    return car
+
+
+@pytest.mark.parametrize(
+    "evaluate", [_by_async_for, _by_aget, _by_afirst, _by_acreate, _by_aget_or_create, _by_arefresh]
+)
 def test_lazy_queryset_evaluated_asynchronously(evaluate: Any, made: Any, elsewhere: None) -> None:
     """The same with the asynchronous methods."""
     queryset = made(lambda: Car.objects.order_by("pk"))
@@ -273,7 +285,8 @@ def test_generator_over_a_queryset(acme: Place, globex: Place) -> None:
 
 QUERIES: dict[str, Callable[[Place], Any]] = {
     "joins": lambda p: list(
-        p(Car).objects.filter(owner__name="Ada", tags__name="red").values_list("witness", "owner__witness", "tags__witness")
+        p(Car).objects.filter(owner__name="Ada", tags__name="red")
+        .values_list("witness", "owner__witness", "tags__witness")
     ),
     "reverse join": lambda p: list(p(Owner).objects.filter(car__tags__name="old").values_list("car__tags__witness")),
     "outer join": lambda p: list(p(Car).objects.order_by("pk").values_list("tags__witness", "truck__payload")),
@@ -287,7 +300,7 @@ QUERIES: dict[str, Callable[[Place], Any]] = {
         Owner.objects.filter(Exists(Car.objects.filter(owner=OuterRef("pk"), tags__name="old")))
     )),
     "in": lambda p: seen(p(Car).objects.filter(owner__in=p(Owner).objects.filter(witness=p.witness, name="Ada"))),
-    "union": lambda p: sorted(p(Owner).objects.values_list("witness").union(p(Tag).objects.values_list("name"))),
+    "union": lambda p: sorted(p(Owner).objects.values_list("name").union(p(Tag).objects.values_list("name"))),
     "intersection": lambda p: sorted(
         p(Owner).objects.values_list("witness").intersection(p(Tag).objects.values_list("witness"))
     ),
@@ -320,9 +333,15 @@ QUERIES: dict[str, Callable[[Place], Any]] = {
         p(Car).objects.update(name=Subquery(p(Owner).objects.filter(pk=OuterRef("owner")).values("witness")[:1])),
         sorted(p(Car).objects.values_list("name")),
     ),
-    "update of a child": lambda p: (p(Truck).objects.update(name="x", payload=9), seen(p(Truck).objects.all(), "payload")),
+    "update of a child": lambda p: (
+        p(Truck).objects.update(name="x", payload=9),
+        seen(p(Truck).objects.all(), "payload"),
+    ),
     "delete over a join": lambda p: p(Car).objects.filter(tags__name="old").delete(),
-    "bulk_update": lambda p: (p(Car).objects.bulk_update([p.beetle], ["name"]), seen(p(Car).objects.filter(name="Beetle"))),
+    "bulk_update": lambda p: (
+        p(Car).objects.bulk_update([p.beetle], ["name"]),
+        seen(p(Car).objects.filter(name="Beetle")),
+    ),
     "upsert": lambda p: (
         p(Tag).objects.bulk_create(
             [Tag(pk=2, name="crimson", witness=p.witness)],
@@ -335,7 +354,9 @@ QUERIES: dict[str, Callable[[Place], Any]] = {
         seen(p(Tag).objects.filter(pk=2)),
     ),
     "insert of a subquery": lambda p: (
-        p(Owner).objects.create(name=Subquery(p(Tag).objects.filter(name="old").values("name")[:1]), witness=p.witness).pk > 0,
+        p(Owner).objects.create(
+            name=Subquery(p(Tag).objects.filter(name="old").values("name")[:1]), witness=p.witness
+        ).schema_name == p.schema,
         seen(p(Owner).objects.filter(name="old")),
     ),
     "alias and order": lambda p: list(
@@ -363,6 +384,7 @@ def _inside(place: Place, function: Callable[[], Any]) -> Any:
 def test_queries_within_one_schema(query: Any, acme: Place, globex: Place, initech: Place) -> None:
     """Whatever a statement is made of, it reads and writes its own schema: each answer is the neighbour's, renamed."""
     answers = {place: repr(query(place)) for place in (acme, globex, initech)}
+    assert answers[acme] not in ("[]", "0", "None")
     assert {answer.replace(place.witness, "WITNESS") for place, answer in answers.items()} == {
         answers[acme].replace(acme.witness, "WITNESS")
     }

@@ -16,8 +16,6 @@ from tests.apps.platform.models import Plan
 
 SCHEMAS = ["acme", "globex", "registry"]
 
-pytestmark = pytest.mark.django_db(databases="__all__")
-
 
 def test_create_in_a_bound_model(acme: Place, globex: Place) -> None:
     """`set_db(db=, schema=)` binds the model, and its managers write and read there and nowhere else."""
@@ -46,7 +44,7 @@ def test_single_schema_needs_no_declaration(acme: Place) -> None:
 
 def test_bound_model(acme: Place, globex: Place) -> None:
     """A bound model has all of the model, and its instances are plain instances."""
-    Acme = SampleUser.set_db("default", "acme")  # noqa: N806
+    Acme = SampleUser.set_db("default", "acme")
     Acme.objects.create(name="Cid")
     assert isinstance(Acme.objects.get(name="Cid"), SampleUser)
     bob = Acme(name="Dan")

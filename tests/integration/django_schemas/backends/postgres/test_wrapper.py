@@ -1,0 +1,97 @@
+"""The connection: one for each database and thread, whoever opens it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import connections
+
+from tests.apps.garage.models import Owner
+from tests.apps.garage.witness import Place
+from tests.apps.platform.models import Plan
+
+
+def in_new_thread(function: Callable[[], Any]) -> Any:
+    """Run a function in a thread that has no connection yet, and close those that it opened."""
+
+    def run() -> Any:
+        try:
+            return function()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()
+
+
+def backends() -> int:
+    """How many connections to this database the server has."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        (count,) = cursor.fetchone()
+        return int(count)
+
+
+def test_first_opened_by_a_schema_alias(committed: None, acme: Place, globex: Place) -> None:
+    """In a new thread the first query names a schema: one connection is opened, for all schemas and the plain alias."""
+    before = backends()
+
+    def read_all() -> tuple[list[str], int, int, set[str]]:
+        first = acme(Owner).objects.get(name="Ada").witness
+        second = globex(Owner).objects.get(name="Ada").witness
+        registry = Plan.objects.get().witness
+        own = connections["default"]
+        same = {id(connections[alias]) for alias in (acme.ada._state.db, globex.ada._state.db, "default")}
+        assert own.alias == "default"
+        assert type(own.alias) is str
+        opened = [each for each in connections.all(initialized_only=True) if each.alias == "default"]
+        return [first, second, registry], backends() - before, len(opened), same
+
+    _ = acme.ada, globex.ada
+    before = backends()
+    read, more, opened, same = in_new_thread(read_all)
+    assert read == ["default.acme", "default.globex", "default.registry"]
+    assert (more, opened, len(same)) == (1, 1, 1)
+
+
+def test_close_all_closes_what_a_schema_alias_opened(committed: None, acme: Place) -> None:
+    """`connections.close_all()`, which ends each request's connections, finds it."""
+    before = backends()
+
+    def read_and_close() -> int:
+        with acme.active():
+            assert Owner.objects.count() == 2
+        connection = connections["default"]
+        connections.close_all()
+        assert connection.connection is None
+        return 0
+
+    assert in_new_thread(read_and_close) == 0
+    assert backends() == before
+
+
+def test_connection_that_was_lost(committed: None, acme: Place) -> None:
+    """After the server ended the connection the next one reads the same schema: there is no state to lose."""
+
+    def read_twice() -> list[str]:
+        queryset = acme(Owner).objects.filter(name="Ada")
+        found = [queryset.all()[0].witness]
+        connection = connections["default"]
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+        killed.append(pid)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(kill, pid).result()
+        connection.close_if_unusable_or_obsolete()
+        connection.close()
+        return [*found, queryset.all()[0].witness]
+
+    killed: list[int] = []
+
+    def kill(pid: int) -> None:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        connections.close_all()
+
+    assert in_new_thread(read_twice) == ["default.acme", "default.acme"]
