@@ -184,7 +184,7 @@ def _identity(instance: Model) -> tuple[str, str] | None:
 
     An instance that was never saved nor read counts as one of the place it would be saved to now.
     """
-    environments = table_environments(type(instance))
+    environments = table_environments(instance._meta.model)  # Not its type: it may be lazy, as request.user is.
     alias = instance._state.db
     if not isinstance(alias, SchemaAlias):
         found = active_alias(environments) or single_home(environments)

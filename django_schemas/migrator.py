@@ -27,7 +27,7 @@ from django.utils.module_loading import module_has_submodule
 
 from .alias import SchemaAlias
 from .context import activate
-from .environments import environment
+from .environments import environment, environments_on, home
 from .exceptions import SchemasError
 from .membership import app_labels_of, models_of
 from .schemas import drop_schema, ensure_schema, lock_schema, schema_exists
@@ -36,7 +36,7 @@ from .target import Target, target_is
 
 Step = tuple[Migration, bool]
 
-__all__ = ["Plan", "Point", "Progress", "make_plan", "migrate_target", "target_of", "target_of_no_environment"]
+__all__ = ["Plan", "Point", "Progress", "make_plan", "migrate_target", "target_of", "targets_on"]
 
 Point = tuple[str, str | None]
 """A point in an app's migrations: the app's label and a migration's name, or None for before the first."""
@@ -72,9 +72,11 @@ def target_of(alias: SchemaAlias) -> Target:
     return Target(alias.db, alias, (alias.schema, *environment(alias.environment).additional_schemas))
 
 
-def target_of_no_environment(db: str) -> Target:
-    """The target that is what Django itself places in a database."""
-    return Target(db)
+def targets_on(db: str) -> list[Target]:
+    """What a database holds once: models of no environment, if there are any, and single-schema environments."""
+    homes = [home(name) for name in environments_on(db)]
+    found = [target_of(alias) for alias in homes if alias is not None]
+    return [Target(db), *found] if app_labels_of(None) else found
 
 
 class _SchemaLoader(MigrationLoader):

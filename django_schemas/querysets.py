@@ -175,6 +175,8 @@ class SchemaQuerySetMixin:
             raw_query, model=self.model, params=params, translations=translations, using=using, hints=self._hints
         )
         raw._prefetch_related_lookups = self._prefetch_related_lookups[:]
+        if hasattr(self, "_fetch_mode"):  # Django 6.1.
+            raw._fetch_mode = self._fetch_mode
         return raw
 
     def _refuse_others(self, values: Iterable[object]) -> None:
@@ -337,7 +339,8 @@ def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:
         own = getattr(getattr(getattr(self, "instance", None), "_state", None), "db", None)
         if isinstance(own, SchemaAlias):
             # `set` takes any iterable, which can be read but once.
-            args = tuple(tuple(arg) if isinstance(arg, Iterable) and not isinstance(arg, str) else arg for arg in args)
+            # A string or a model may be iterable too, and is one item.
+            args = tuple(arg if isinstance(arg, str | Model) or not isinstance(arg, Iterable) else tuple(arg) for arg in args)
             for item in (each for arg in args for each in (arg if isinstance(arg, tuple) else (arg,))):
                 refuse_other(own, item)
         return method(self, *args, **kwargs)

@@ -39,7 +39,7 @@ def instance_alias(instance: object, environments: tuple[str, ...]) -> SchemaAli
 
 def _meant_by(instance: object, using: str, environments: tuple[str, ...]) -> SchemaAlias | None:
     """The place of an object that Django, or somebody, gave a plain alias: deserializers do."""
-    own = getattr(getattr(type(instance), "_meta", None), "db_table", None)
+    own = getattr(getattr(instance, "_meta", None), "db_table", None)
     if not isinstance(own, SchemaTable):
         return None
     shared = tuple(name for name in own.environments if name in environments)

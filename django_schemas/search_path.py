@@ -11,7 +11,8 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from .environments import alias_for
+from .context import active_alias
+from .environments import alias_for, environments, primary_of
 from .identifiers import search_path
 from .replicas import note_write
 

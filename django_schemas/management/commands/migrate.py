@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
-from ...environments import environments_on, home
+from ...environments import environments_on
 from ...exceptions import SchemasError
 from ...membership import app_labels_of
-from ...migrator import target_of, target_of_no_environment
+from ...migrator import targets_on
 from ...target import Target
 from ..reporting import Reporter
 
@@ -38,10 +38,7 @@ class Command(migrate.Command):
             sys.exit(1)
 
     def _targets(self, db: str, app_label: str | None) -> list[Target]:
-        homes = [home(name) for name in environments_on(db)]
-        found = [target_of(alias) for alias in homes if alias is not None]
-        if app_labels_of(None):
-            found.insert(0, target_of_no_environment(db))
+        found = targets_on(db)
         if app_label is None:
             return found
         named = [target for target in found if app_label in app_labels_of(target.environment)]

@@ -16,11 +16,24 @@ from ..reporting import Reporter
 __all__ = ["Command"]
 
 
+class _Parser(CommandParser):
+    """Takes options between positional arguments, of which some may be left out: `DB --schema acme app`."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        return self.parse_intermixed_args(args, namespace)
+
+
 class Command(BaseCommand):
     """Migrates one schema after the other; stops at the first that fails, which then is as it was."""
 
     help = "Migrates schemas of an environment, and makes those that do not exist yet."
     requires_migrations_checks = False
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Make the parser."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.__class__ = _Parser
+        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the arguments."""
