@@ -17,7 +17,7 @@ from django.db.models.signals import class_prepared
 from django.utils.functional import cached_property
 
 from .alias import SchemaAlias, SchemaTable
-from .context import activate, active_alias
+from .context import active_alias, ensure_active
 from .importing import watch_imports
 from .membership import declared_environment, environments_of, environments_of_name, is_current, table_environments
 from .querysets import placed_manager
@@ -137,7 +137,7 @@ def _refresh_from_db(method: Callable[..., None]) -> Callable[..., None]:
 def _validate_unique(method: Callable[..., None]) -> Callable[..., None]:
     def validate_unique(self: Model, exclude: Any = None) -> None:
         # Django looks for other rows without saying where: it means where this one is, or would go.
-        with activate(place(type(self), self)):
+        with ensure_active(place(type(self), self)):
             method(self, exclude)
 
     return validate_unique

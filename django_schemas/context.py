@@ -5,7 +5,7 @@ here touches a connection.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
@@ -24,6 +24,7 @@ __all__ = [
     "active_alias",
     "active_placement",
     "asteps_within",
+    "ensure_active",
     "places",
     "schema_context",
     "steps_within",
@@ -106,6 +107,15 @@ def activate(alias: SchemaAlias) -> Iterator[SchemaAlias]:
         yield alias
     finally:
         places.leave(alias)
+
+
+def ensure_active(alias: SchemaAlias) -> AbstractContextManager[Any]:
+    """A context in which a place is the innermost active one: nothing to do if it is that already."""
+    stack = places.stack()
+    return _NOTHING if stack and stack[-1].same_place(alias) else activate(alias.primary)
+
+
+_NOTHING: AbstractContextManager[Any] = nullcontext()
 
 
 class schema_context:

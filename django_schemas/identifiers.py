@@ -6,6 +6,7 @@ that is why the length is checked in bytes, here.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .exceptions import InvalidSchemaName
 
@@ -46,6 +47,7 @@ def validate_schema_name(name: object, *, allow_public: bool = False) -> str:
     return name
 
 
+@lru_cache(maxsize=10_000)
 def quote(name: str) -> str:
     """Return the name as a quoted SQL identifier."""
     return '"{}"'.format(str(name).replace('"', '""'))

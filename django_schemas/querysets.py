@@ -20,7 +20,8 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias, SchemaTable
-from .context import activate, active_alias
+from .context import active_alias, ensure_active
+from .environments import replicas_of
 from .exceptions import SchemaMismatch
 from .importing import importing
 from .membership import table_environments
@@ -62,15 +63,18 @@ class SchemaModelIterable(ModelIterable):
     """
 
     def __iter__(self) -> Iterator[Model]:
-        alias = self.queryset.db
-        query = self.queryset.query
-        if not isinstance(alias, SchemaAlias) or (alias == alias.db and not query.select_related):
+        queryset = self.queryset
+        carried = queryset._db or queryset.placement
+        if carried is not None and not queryset.query.select_related and not replicas_of(carried.db):
             return super().__iter__()
-        return self._settled(alias)
+        return self._settled(queryset.db)
 
     def _settled(self, alias: SchemaAlias) -> Iterator[Model]:
+        elsewhere = alias != alias.db or None
         for instance in super().__iter__():
-            if alias != alias.db or self._joins_another(alias):
+            if elsewhere is None:
+                elsewhere = self._joins_another(alias)
+            if elsewhere:
                 _settle(instance, alias, set())
             yield instance
 
@@ -132,13 +136,12 @@ class SchemaQuerySetMixin:
         alias = self._db if isinstance(self._db, SchemaAlias) else self.placement
         if alias is None:
             return super()._prefetch_related_objects()
-        with activate(alias.primary):
+        with ensure_active(alias):
             return super()._prefetch_related_objects()
 
     def create(self, **kwargs):
         self._for_write = True
-        alias = self.db
-        with activate(alias.primary):
+        with ensure_active(self.db):
             return super().create(**kwargs)
 
     create.alters_data = True
@@ -340,7 +343,9 @@ def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(own, SchemaAlias):
             # `set` takes any iterable, which can be read but once.
             # A string or a model may be iterable too, and is one item.
-            args = tuple(arg if isinstance(arg, str | Model) or not isinstance(arg, Iterable) else tuple(arg) for arg in args)
+            args = tuple(
+                arg if isinstance(arg, str | Model) or not isinstance(arg, Iterable) else tuple(arg) for arg in args
+            )
             for item in (each for arg in args for each in (arg if isinstance(arg, tuple) else (arg,))):
                 refuse_other(own, item)
         return method(self, *args, **kwargs)

@@ -5,16 +5,13 @@ The schema is that of the alias a statement is compiled for. A subquery's compil
 the enclosing statement's; if its own queryset was bound to another schema, that is an error and nothing is sent.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.db.backends.postgresql import compiler
-from django.db.models.sql.datastructures import BaseTable, Join
 
 from ...adoption import known_table
 from ...alias import SchemaAlias, SchemaTable
-from ...context import activate, active_alias, places
+from ...context import active_alias, ensure_active
 from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
@@ -34,25 +31,23 @@ class QualifyingMixin:
     """Writes the schema in front of tables. For each of Django's compilers."""
 
     def as_sql(self, *args: Any, **kwargs: Any) -> Any:
+        """Compile the statement, with the schema in front of its tables."""
         # Django compiles subqueries with the connection alone: the connection keeps what is being compiled on it.
-        with self._compiling():
-            return super().as_sql(*args, **kwargs)
-
-    @contextmanager
-    def _compiling(self) -> Iterator[None]:
         stack = self.connection.compiling
         alias = self._alias(stack[-1] if stack else None)
         stack.append(alias)
         try:
+            if alias is None:
+                return self.in_schema(super().as_sql(*args, **kwargs))
             # Conditions that Django adds as it compiles (the content type of a generic relation) are looked up here.
-            active = places.stack()
-            if alias is None or (active and active[-1].same_place(alias)):
-                yield
-            else:
-                with activate(alias.primary):
-                    yield
+            with ensure_active(alias):
+                return self.in_schema(super().as_sql(*args, **kwargs))
         finally:
             stack.pop()
+
+    def in_schema(self, compiled: Any) -> Any:
+        """Put the schema in front of the table that the statement writes to."""
+        return compiled
 
     def _alias(self, enclosing: SchemaAlias | None) -> SchemaAlias | None:
         """The alias that this statement is compiled for."""
@@ -80,18 +75,15 @@ class QualifyingMixin:
 
     def get_from_clause(self) -> tuple[list[str], list[Any]]:
         # Before Django's, which counts a reference to each table of extra(tables=...).
-        sources = [
-            source
-            for alias, source in self.query.alias_map.items()
-            if self.query.alias_refcount[alias] and isinstance(source, BaseTable | Join)
-        ]
+        used = [source for alias, source in self.query.alias_map.items() if self.query.alias_refcount[alias]]
         clauses, params = super().get_from_clause()
-        for index, source in enumerate(sources):
-            if isinstance(source.table_name, SchemaTable):
+        for index, source in enumerate(used):
+            table = getattr(source, "table_name", None)
+            if isinstance(table, SchemaTable):
                 head = f"{source.join_type} " if source.join_type else ""
-                clauses[index] = self.with_schema(clauses[index], head, source.table_name)
-        for index in range(len(sources), len(clauses)):
-            clauses[index] = self._qualify_extra(clauses[index])
+                clauses[index] = self.with_schema(clauses[index], head, table)
+        # Behind the joins stand the tables that were named by hand.
+        clauses[len(used) :] = [self._qualify_extra(clause) for clause in clauses[len(used) :]]
         return clauses, params
 
     def _qualify_extra(self, clause: str) -> str:
@@ -150,26 +142,23 @@ class SQLAggregateCompiler(QualifyingMixin, compiler.SQLAggregateCompiler):
 class SQLInsertCompiler(WritingMixin, compiler.SQLInsertCompiler):
     """Compiles INSERT."""
 
-    def as_sql(self) -> list[tuple[str, Any]]:
-        with self._compiling():
-            statements = compiler.SQLInsertCompiler.as_sql(self)
-            table = self.query.get_meta().db_table
-            if isinstance(table, SchemaTable):
-                head = self.connection.ops.insert_statement(on_conflict=self.query.on_conflict) + " "
-                statements = [(self.with_schema(sql, head, table), params) for sql, params in statements]
-            return statements
+    def in_schema(self, compiled: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        """Put the schema in front of the table that the statements write to."""
+        table = self.query.get_meta().db_table
+        if not isinstance(table, SchemaTable):
+            return compiled
+        head = self.connection.ops.insert_statement(on_conflict=self.query.on_conflict) + " "
+        return [(self.with_schema(sql, head, table), params) for sql, params in compiled]
 
 
 class SQLUpdateCompiler(WritingMixin, compiler.SQLUpdateCompiler):
     """Compiles UPDATE."""
 
-    def as_sql(self) -> tuple[str, Any]:
-        with self._compiling():
-            sql, params = compiler.SQLUpdateCompiler.as_sql(self)
-            table = self.query.alias_map[self.query.base_table].table_name if sql else None
-            if isinstance(table, SchemaTable):
-                sql = self.with_schema(sql, "UPDATE ", table)
-            return sql, params
+    def in_schema(self, compiled: tuple[str, Any]) -> tuple[str, Any]:
+        """Put the schema in front of the table that the statement writes to."""
+        sql, params = compiled
+        table = self.query.alias_map[self.query.base_table].table_name if sql else None
+        return (self.with_schema(sql, "UPDATE ", table) if isinstance(table, SchemaTable) else sql), params
 
 
 class SQLDeleteCompiler(WritingMixin, compiler.SQLDeleteCompiler):

@@ -1,0 +1,1 @@
+"""Measurements, as ratios to plain Django in the same run. `make bench` runs them all."""
