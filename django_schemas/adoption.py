@@ -19,8 +19,9 @@ from django.utils.functional import cached_property
 from .alias import SchemaAlias, SchemaTable
 from .context import active_alias, ensure_active
 from .importing import watch_imports
+from .managers import placed_manager
 from .membership import declared_environment, environments_of, environments_of_name, is_current, table_environments
-from .querysets import placed_manager
+from .relations import guard_descriptors
 from .routers import instance_alias, place, placed_using, refuse_other, single_home
 from .target import migrating
 
@@ -76,6 +77,7 @@ def adopt(model: type[Model]) -> None:
         model._meta.original_attrs.setdefault("db_environment", declared)
     model._meta._expire_cache()  # type: ignore[attr-defined]  # not in the stubs
     _guard(model)
+    guard_descriptors(model)
 
 
 def _prepared(sender: type[Model], **kwargs: Any) -> None:

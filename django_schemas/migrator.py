@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.db import connections, models, transaction
@@ -284,7 +284,7 @@ def _refuse_gaps(loader: _SchemaLoader) -> None:
 
 def _replaced(loader: _SchemaLoader, point: Point) -> Point:
     """The point itself; for a squashed migration that is half applied, which is not in the graph, its last part."""
-    squashed = loader.replacements.get(point)  # type: ignore[call-overload]  # a point before the first is no key
+    squashed = loader.replacements.get(cast(tuple[str, str], point))
     return point if squashed is None or point in loader.graph.nodes else squashed.replaces[-1]
 
 

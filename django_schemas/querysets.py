@@ -1,33 +1,30 @@
-"""Querysets and managers that carry a placement.
+"""Querysets that carry a placement.
 
-A manager gives its queryset the placement it is bound to, else its instance's, else the active one; a queryset keeps
-it through every clone, passes it to the router as a hint, and marks its query with it, so that the compiler can tell
-when queries of two schemas were put into one statement. What mixes schemas in Python, before there is a statement, is
-refused here.
+A queryset keeps the placement that its manager gave it through every clone, passes it to the router as a hint, and
+marks its query with it, so that the compiler can tell when queries of two schemas were put into one statement. Objects
+of another schema are refused where they are given to a queryset, before there is a statement.
 
 The classes are made on demand from the ones they replace and go by their names: custom managers and querysets, those
 of other packages included, work unchanged.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
-from functools import cache, wraps
+from functools import cache
 from typing import Any
 
-from django.db.models import Manager, Model, Prefetch, QuerySet
-from django.db.models.manager import BaseManager
+from django.db.models import Model, Prefetch, QuerySet
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias, SchemaTable
-from .context import active_alias, ensure_active
+from .context import ensure_active
 from .environments import replicas_of
 from .exceptions import SchemaMismatch
-from .importing import importing
 from .membership import table_environments
 from .routers import belongs, instance_alias, place, placed_using, refuse_other
 
-__all__ = ["carry", "placed_manager", "placed_manager_class"]
+__all__ = ["SchemaQuery", "SchemaQuerySetMixin", "carry", "mixed", "placed_queryset_class", "plain_class", "settle"]
 
 
 class SchemaQuery(Query):
@@ -40,10 +37,19 @@ class SchemaQuery(Query):
         super().check_query_object_type(value, opts, field)
         if self.placement is not None:
             refuse_other(self.placement, value)
-        elif isinstance(value, Model) and self.model is not None:
-            # Made while nothing was active: it now holds a value of this schema, so it can be run in no other.
-            alias = instance_alias(value, table_environments(self.model))
-            self.placement = alias.primary if alias is not None else None
+        elif isinstance(value, Model):
+            self._learn(value._state.db)
+
+    def check_related_objects(self, field: Any, value: Any, opts: Any) -> None:
+        """Check the value of a look-up in a relation; a query of another schema is refused as it is compiled."""
+        super().check_related_objects(field, value, opts)
+        if isinstance(value, SchemaQuery):
+            self._learn(value.placement)
+
+    def _learn(self, alias: object) -> None:
+        """Take the place of a value, if this was made while nothing was active: now it can be run in no other."""
+        if self.placement is None and isinstance(alias, SchemaAlias) and self.model is not None:
+            self.placement = alias.primary if alias.environment in table_environments(self.model) else None
 
     def combine(self, rhs: Query, connector: str) -> None:
         """Refuse to combine (`|`, `&`, `^`) with a query of another schema."""
@@ -75,7 +81,7 @@ class SchemaModelIterable(ModelIterable):
             if elsewhere is None:
                 elsewhere = self._joins_another(alias)
             if elsewhere:
-                _settle(instance, alias, set())
+                settle(instance, alias)
             yield instance
 
     def _joins_another(self, alias: SchemaAlias) -> bool:
@@ -86,14 +92,17 @@ class SchemaModelIterable(ModelIterable):
         )
 
 
-def _settle(instance: Model, alias: SchemaAlias, seen: set[int]) -> None:
+def settle(instance: Model, alias: SchemaAlias, seen: set[int] | None = None) -> None:
+    """Tell an object that was read through an alias, and those fetched along with it, where they belong."""
+    seen = seen if seen is not None else set()
     if id(instance) in seen:
         return
     seen.add(id(instance))
     instance._state.db = alias.primary if belongs(instance, alias) else place(type(instance))
     for related in instance._state.fields_cache.values():
-        if isinstance(related, Model) and related._state.db is alias:
-            _settle(related, alias, seen)
+        own = getattr(getattr(related, "_state", None), "db", None)
+        if isinstance(own, SchemaAlias) and own.same_place(alias):
+            settle(related, alias, seen)
 
 
 class SchemaQuerySetMixin:
@@ -108,12 +117,14 @@ class SchemaQuerySetMixin:
 
     @property
     def db(self):
+        """The alias to be asked, with the schema."""
         if self._query.placement is not None and "placement" not in self._hints:
             carry(self, self._query.placement)
         # Another router of the project's may have named the database: the schema is added, or this is an error.
         return placed_using(self.model, super().db, self.placement)
 
     def using(self, alias):
+        """The same queryset for a database given by hand; a plain alias means the schema carried, or the active one."""
         clone = super().using(alias)
         if alias is not None:
             clone._db = placed_using(self.model, alias, self.placement)
@@ -140,6 +151,7 @@ class SchemaQuerySetMixin:
             return super()._prefetch_related_objects()
 
     def create(self, **kwargs):
+        """Create an object, which belongs to this queryset's place from the beginning."""
         self._for_write = True
         with ensure_active(self.db):
             return super().create(**kwargs)
@@ -147,6 +159,7 @@ class SchemaQuerySetMixin:
     create.alters_data = True
 
     def bulk_create(self, objs, *args, **kwargs):
+        """Insert objects; those of another schema are refused."""
         objs = list(objs)
         self._refuse_others(objs)
         return super().bulk_create(objs, *args, **kwargs)
@@ -154,6 +167,7 @@ class SchemaQuerySetMixin:
     bulk_create.alters_data = True
 
     def bulk_update(self, objs, *args, **kwargs):
+        """Update objects; those of another schema are refused."""
         objs = tuple(objs)
         self._refuse_others(objs)
         return super().bulk_update(objs, *args, **kwargs)
@@ -161,16 +175,19 @@ class SchemaQuerySetMixin:
     bulk_update.alters_data = True
 
     def update(self, **kwargs):
+        """Update rows; values that are objects of another schema are refused."""
         self._refuse_others(kwargs.values())
         return super().update(**kwargs)
 
     update.alters_data = True
 
     def contains(self, obj):
+        """Tell whether an object is in the queryset; one of another schema is refused."""
         self._refuse_others([obj])
         return super().contains(obj)
 
     def raw(self, raw_query, params=(), translations=None, using=None):
+        """A raw query that runs in this queryset's schema."""
         from .raw import SchemaRawQuerySet
 
         using = self._db if using is None else placed_using(self.model, using, self.placement)
@@ -192,76 +209,7 @@ class SchemaQuerySetMixin:
                 refuse_other(alias, value)
 
     def __reduce__(self):
-        return _rebuild_queryset, (_plain(type(self)), self.__getstate__())
-
-
-class SchemaManagerMixin:
-    """What a manager needs to give its querysets their placement. Mixed into each manager class in use."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        # Django makes the managers of relations as subclasses of this one. Those methods of theirs that take objects
-        # read just the keys of some of them, so the objects' schema is compared here.
-        super().__init_subclass__(**kwargs)
-        for name in ("add", "remove", "set"):
-            method = vars(cls).get(name)
-            if method is not None:
-                setattr(cls, name, _same_schema(method))
-        if "constrained_target" in vars(cls) and _plain(cls.__base__) is Manager:
-            cls.count, cls.exists = _on_relation("count", cls.count), _on_relation("exists", cls.exists)
-
-    def get_queryset(self):
-        queryset = super().get_queryset()
-        if not isinstance(queryset, QuerySet):
-            return queryset
-        if not isinstance(queryset, SchemaQuerySetMixin):
-            queryset.__class__ = placed_queryset_class(type(queryset))
-        if type(queryset._query) is Query:
-            queryset._query.__class__ = SchemaQuery
-        if queryset._iterable_class is ModelIterable:
-            queryset._iterable_class = SchemaModelIterable
-        alias = self._carried()
-        if alias is None:
-            return queryset
-        if self._db is not None and self._hints.get("placement") is self._db:
-            queryset._db = None
-        return carry(queryset, alias)
-
-    def _carried(self) -> SchemaAlias | None:
-        """The place that querysets of this manager are bound to as they are made."""
-        if isinstance(self._db, SchemaAlias):
-            return self._db.primary
-        placement = self._hints.get("placement")
-        if placement is not None:
-            return placement
-        environments = table_environments(self.model)
-        instance = self._hints.get("instance", getattr(self, "instance", None))
-        if instance is not None:
-            alias = instance_alias(instance, environments)
-            if alias is not None:
-                return alias.primary
-        alias = active_alias(environments)
-        return None if alias is None or importing() else alias
-
-    def db_manager(self, using=None, hints=None):
-        if using is not None and not isinstance(using, SchemaAlias):
-            using = placed_using(self.model, using, (hints or self._hints).get("placement"))
-        return super().db_manager(using, hints)
-
-    def deconstruct(self):
-        # Written into migrations: the class that the project knows.
-        return _as_plain(self).deconstruct()
-
-    def __eq__(self, other):
-        other = _as_plain(other) if isinstance(other, SchemaManagerMixin) else other
-        return _as_plain(self) == other
-
-    __hash__ = BaseManager.__hash__
-
-    def __reduce_ex__(self, protocol):
-        # The managers of relations are local classes of Django's: they are copied as ever, and can't be pickled.
-        if "_plain" not in vars(type(self)):
-            return super().__reduce_ex__(protocol)
-        return _rebuild_manager, (_plain(type(self)), self.__dict__)
+        return _rebuild_queryset, (plain_class(type(self)), self.__getstate__())
 
 
 def carry(queryset: QuerySet[Any], alias: SchemaAlias) -> QuerySet[Any]:
@@ -271,39 +219,21 @@ def carry(queryset: QuerySet[Any], alias: SchemaAlias) -> QuerySet[Any]:
     return queryset
 
 
-def placed_manager(manager: BaseManager[Any]) -> BaseManager[Any]:
-    """Make a manager give placed querysets, in place, and return it."""
-    if not isinstance(manager, SchemaManagerMixin):
-        manager.__class__ = placed_manager_class(type(manager))
-    return manager
-
-
-@cache
-def placed_manager_class(plain: type[BaseManager[Any]]) -> type[BaseManager[Any]]:
-    """The class of managers that carry placements, made from a plain one."""
-    return _mixed(SchemaManagerMixin, plain, _queryset_class=placed_queryset_class(plain._queryset_class))
-
-
 @cache
 def placed_queryset_class(plain: type[QuerySet[Any]]) -> type[QuerySet[Any]]:
     """The class of querysets that carry placements, made from a plain one."""
-    return plain if issubclass(plain, SchemaQuerySetMixin) else _mixed(SchemaQuerySetMixin, plain)
+    return plain if issubclass(plain, SchemaQuerySetMixin) else mixed(SchemaQuerySetMixin, plain)
 
 
-def _mixed(mixin: type, plain: type, **attributes: object) -> Any:
+def mixed(mixin: type, plain: type, **attributes: object) -> Any:
+    """A class of the same name as the plain one, with a mixin before it."""
     named = {"__module__": plain.__module__, "__qualname__": plain.__qualname__, "__doc__": plain.__doc__}
     return type(plain.__name__, (mixin, plain), {**named, "_plain": plain, **attributes})
 
 
-def _plain(cls: Any) -> type:
+def plain_class(cls: Any) -> type:
+    """The class that a placed one was made from; any other class itself."""
     return vars(cls).get("_plain", cls)
-
-
-def _as_plain(manager: Any) -> Any:
-    plain = _plain(type(manager))
-    twin = plain.__new__(plain)
-    twin.__dict__.update(manager.__dict__)
-    return twin
 
 
 def _rebuild_queryset(plain: type[QuerySet[Any]], state: dict[str, Any]) -> QuerySet[Any]:
@@ -311,43 +241,3 @@ def _rebuild_queryset(plain: type[QuerySet[Any]], state: dict[str, Any]) -> Quer
     queryset = cls.__new__(cls)
     queryset.__setstate__(state)
     return queryset
-
-
-def _rebuild_manager(plain: type[BaseManager[Any]], state: dict[str, Any]) -> BaseManager[Any]:
-    cls = placed_manager_class(plain) if issubclass(plain, BaseManager) else plain
-    manager = cls.__new__(cls)
-    manager.__dict__.update(state)
-    return manager
-
-
-def _on_relation(name: str, method: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Have a many-to-many relation counted in its own table alone, without a join.
-
-    Django does so by itself, but only where the class of the related model's manager is `Manager` and no other.
-    """
-
-    @wraps(method)
-    def counted(self: Any) -> Any:
-        target = self.constrained_target if self.get_prefetch_cache() is None else None
-        return method(self) if target is None else getattr(target, name)()
-
-    return counted
-
-
-def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a method of a relation's manager: refuse objects of another schema than the manager's own instance."""
-
-    @wraps(method)
-    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
-        own = getattr(getattr(getattr(self, "instance", None), "_state", None), "db", None)
-        if isinstance(own, SchemaAlias):
-            # `set` takes any iterable, which can be read but once.
-            # A string or a model may be iterable too, and is one item.
-            args = tuple(
-                arg if isinstance(arg, str | Model) or not isinstance(arg, Iterable) else tuple(arg) for arg in args
-            )
-            for item in (each for arg in args for each in (arg if isinstance(arg, tuple) else (arg,))):
-                refuse_other(own, item)
-        return method(self, *args, **kwargs)
-
-    return guarded

@@ -88,7 +88,10 @@ def _run(
     expectations = load(django.VERSION[:2], mode)
     complete = not (options.patterns or options.failfast)
     wrong = _wrong(found, _missing(found, expectations, labels) if complete else [])
-    return not wrong and done.returncode == 0, [*wrong, _summary(mode, found, expectations, time.monotonic() - started_s)]
+    return not wrong and done.returncode == 0, [
+        *wrong,
+        _summary(mode, found, expectations, time.monotonic() - started_s),
+    ]
 
 
 def _missing(found: dict[str, Any], expectations: dict[str, Expectation], labels: Sequence[str]) -> list[str]:

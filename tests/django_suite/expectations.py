@@ -54,6 +54,4 @@ def load(version: tuple[int, int], mode: Mode) -> dict[str, Expectation]:
 def _parse(
     kind: str, reason: str, tests: list[str], django: list[str] | None = None, modes: list[str] | None = None
 ) -> Expectation:
-    return Expectation(
-        Kind(kind), reason, tuple(tests), tuple(django or ()), tuple(Mode(mode) for mode in modes or ())
-    )
+    return Expectation(Kind(kind), reason, tuple(tests), tuple(django or ()), tuple(Mode(mode) for mode in modes or ()))

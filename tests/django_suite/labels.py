@@ -5,7 +5,7 @@ __all__ = ["LISTS"]
 _FIRST = """
     basic queries many_to_many prefetch_related select_related aggregation annotations delete update bulk_create
     expressions model_inheritance
-""".split()
+"""
 
 # All that has to do with the ORM, but for `migrations`: its tests look for tables and records on search_path, and
 # leave theirs behind where they fail.
@@ -27,7 +27,7 @@ _ORM = """
     select_related select_related_onetoone select_related_regress serializers sessions_tests signals
     string_lookup swappable_models test_utils timezones transaction_hooks transactions unmanaged_models update
     update_only_fields validation xor_lookups
-""".split()
+"""
 
-LISTS: dict[str, list[str]] = {"first": _FIRST, "orm": _ORM}
+LISTS = {"first": _FIRST.split(), "orm": _ORM.split()}
 """Labels for runtests.py, by the name of the list."""

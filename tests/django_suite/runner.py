@@ -64,7 +64,8 @@ class SuiteResult(unittest.TextTestResult):
 
     def report(self, left_out: int) -> dict[str, Any]:
         """What came of the run, for the process that started it."""
-        unexpected = [test.id() for test, _ in (*self.failures, *self.errors)]
+        # Of a subtest, the test that it is part of.
+        unexpected = [getattr(test, "test_case", test).id() for test, _ in (*self.failures, *self.errors)]
         return {
             "run": self.testsRun,
             "skipped": len(self.skipped),

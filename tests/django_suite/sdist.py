@@ -1,4 +1,4 @@
-"""Gets the source distribution of the installed Django, which holds its tests; kept in `.cache/`, one folder a version."""
+"""Gets the source distribution of the installed Django, which holds its tests. It is kept in `.cache/`."""
 
 import subprocess
 import sys

@@ -5,7 +5,7 @@ Django's own query asks `pg_table_is_visible` for each table of the database, wh
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from django.db.backends.postgresql import introspection
 
@@ -13,6 +13,7 @@ from ...alias import SchemaTable
 from ...context import active_alias
 from ...environments import primary_of
 from ...search_path import local_search_path
+from .operations import DatabaseOperations
 
 __all__ = ["DatabaseIntrospection"]
 
@@ -57,29 +58,33 @@ class DatabaseIntrospection(introspection.DatabaseIntrospection):
         names: list[str] = super().django_table_names()
         if not only_existing:
             return names
-        schemas = {name: self.connection.ops.schema_of(name) for name in names}
+        schemas = {name: self._ops.schema_of(name) for name in names}
         there = {schema: self._tables_in(schema, include_views) for schema in set(schemas.values())}
         return [name for name in names if name in there[schemas[name]]]
 
     def get_table_description(self, cursor: Any, table_name: str) -> list[Any]:
         """Describe the columns of a table."""
-        with self._in_schema(self.connection.ops.schema_of(table_name)):
+        with self._in_schema(self._ops.schema_of(table_name)):
             return super().get_table_description(cursor, table_name)
 
-    def get_sequences(self, cursor: Any, table_name: str, table_fields: Any = ()) -> list[dict[str, Any]]:
+    def get_sequences(self, cursor: Any, table_name: str, table_fields: Any = ()) -> Any:
         """The sequences of a table."""
-        with self._in_schema(self.connection.ops.schema_of(table_name)):
+        with self._in_schema(self._ops.schema_of(table_name)):
             return super().get_sequences(cursor, table_name, table_fields)
 
     def get_relations(self, cursor: Any, table_name: str) -> dict[str, Any]:
         """The foreign keys of a table."""
-        with self._in_schema(self.connection.ops.schema_of(table_name)):
+        with self._in_schema(self._ops.schema_of(table_name)):
             return super().get_relations(cursor, table_name)
 
-    def get_constraints(self, cursor: Any, table_name: str) -> dict[str, dict[str, Any]]:
+    def get_constraints(self, cursor: Any, table_name: str) -> Any:
         """The constraints and indexes of a table."""
-        with self._in_schema(self.connection.ops.schema_of(table_name)):
+        with self._in_schema(self._ops.schema_of(table_name)):
             return super().get_constraints(cursor, table_name)
+
+    @property
+    def _ops(self) -> DatabaseOperations:
+        return cast(DatabaseOperations, self.connection.ops)
 
     def _tables_in(self, schema: str | None, include_views: bool) -> set[str]:
         with self._in_schema(schema):

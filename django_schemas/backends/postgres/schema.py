@@ -6,7 +6,7 @@ Outside of a migration the tables of environments are named in full, and so is w
 
 import re
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from django.db.backends.postgresql import schema
 
@@ -14,6 +14,7 @@ from ...environments import environment
 from ...identifiers import qualified
 from ...search_path import local_search_path
 from ...target import migrating
+from .operations import DatabaseOperations
 
 __all__ = ["DatabaseSchemaEditor"]
 
@@ -23,17 +24,23 @@ _CREATE_EXTENSION = re.compile(r"\s*CREATE\s+EXTENSION\s", re.IGNORECASE)
 class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
     """Django's schema editor, which knows tables of environments."""
 
-    # As Django's, but the constraint may have to be named with its schema, which DROP CONSTRAINT does not take.
+    # As Django's, but where the name may need its schema. DROP CONSTRAINT does not take one.
+    sql_delete_index = "DROP INDEX IF EXISTS %(full_name)s"
+    sql_delete_index_concurrently = "DROP INDEX CONCURRENTLY IF EXISTS %(full_name)s"
     sql_delete_fk = "SET CONSTRAINTS %(full_name)s IMMEDIATE; ALTER TABLE %(table)s DROP CONSTRAINT %(name)s"
 
     def quote_name(self, name: str) -> str:
         """Quote a name; a table's with its schema, unless it is of the environment that is being migrated."""
-        return self.connection.ops.quote_table(name)  # type: ignore[no-any-return]  # ops is typed as Django's
+        return self._ops.quote_table(name)
 
     def execute(self, sql: Any, params: Any = ()) -> None:
         """Run a statement. An extension, which a database has but once, goes where all schemas find it."""
         with self._shared_path() if _CREATE_EXTENSION.match(str(sql)) else nullcontext():
             super().execute(sql, params)
+
+    @property
+    def _ops(self) -> DatabaseOperations:
+        return cast(DatabaseOperations, self.connection.ops)
 
     def _shared_path(self) -> AbstractContextManager[None]:
         """A search_path without the schema being migrated: it could be dropped, and an extension in it as well."""
@@ -44,26 +51,28 @@ class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
 
     def _beside(self, model: Any, name: str) -> str:
         """Quote the name of an index, constraint or sequence, with the schema of its table if that must be named."""
-        table_schema = self.connection.ops.schema_of(model._meta.db_table)
+        table_schema = self._ops.schema_of(model._meta.db_table)
         return self.quote_name(name) if table_schema is None else qualified(table_schema, name)
 
+    # The stubs leave out the private methods below.
+
     def _delete_index_sql(self, model: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        statement = super()._delete_index_sql(model, name, *args, **kwargs)
-        statement.parts["name"] = self._beside(model, name)
+        statement = super()._delete_index_sql(model, name, *args, **kwargs)  # type: ignore[misc]
+        statement.parts["full_name"] = self._beside(model, name)
         return statement
 
     def _rename_index_sql(self, model: Any, old_name: str, new_name: str) -> Any:
-        statement = super()._rename_index_sql(model, old_name, new_name)
+        statement = super()._rename_index_sql(model, old_name, new_name)  # type: ignore[misc]
         statement.parts["old_name"] = self._beside(model, old_name)
         return statement
 
     def _delete_constraint_sql(self, template: Any, model: Any, name: str) -> Any:
-        statement = super()._delete_constraint_sql(template, model, name)
+        statement = super()._delete_constraint_sql(template, model, name)  # type: ignore[misc]
         statement.parts["full_name"] = self._beside(model, name)
         return statement
 
     def _get_sequence_name(self, table: str, column: str) -> str | None:
-        name: str | None = super()._get_sequence_name(table, column)
-        table_schema = self.connection.ops.schema_of(table)
+        name: str | None = super()._get_sequence_name(table, column)  # type: ignore[misc]
+        table_schema = self._ops.schema_of(table)
         # Django quotes what this returns, and leaves alone what is quoted.
         return name if name is None or table_schema is None else qualified(table_schema, name)

@@ -3,8 +3,12 @@
 Each test here may use all databases, in transactions that are rolled back, unless it takes the fixture `committed`.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -32,3 +36,49 @@ def _public_untouched(_database: None, schemas: dict[str, dict[str, str]]) -> It
     for db, digest in schemas.items():
         if not connections[db].needs_rollback:
             assert public_digest(db) == digest
+
+
+_number = count(1)
+
+WriteMigrations = Callable[..., str]
+
+
+@pytest.fixture
+def write_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[WriteMigrations]:
+    """Give the app `garage` more migrations for the time of a test; returns the name of their package."""
+    monkeypatch.syspath_prepend(tmp_path)
+    written = []
+
+    def write(**sources: str) -> str:
+        package = tmp_path / f"garage_migrations_{next(_number)}"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        for name in ("0001_initial", "0002_ledger"):
+            (package / f"{name}.py").write_text(
+                "from importlib import import_module\n\n"
+                f"Migration = import_module('tests.apps.garage.migrations.{name}').Migration\n"
+            )
+        before = "0002_ledger"
+        for name, body in sources.items():
+            (package / f"{name[1:]}.py").write_text(
+                "from django.db import migrations, models\n\n"
+                f"{dedent(body)}\n\nMigration.dependencies = [('garage', '{before}'), *Migration.dependencies]\n"
+            )
+            before = name[1:]
+        settings.MIGRATION_MODULES = {"garage": package.name}
+        written.append(package.name)
+        return package.name
+
+    yield write
+    for name in [name for name in sys.modules if name.partition(".")[0] in written]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def new_schema(schemas: Any, _database: None) -> Iterator[str]:
+    """The name of a schema that is not there yet, and is not there after the test."""
+    yield "workshop"
+    for db in ("default", "shard2"):
+        if not connections[db].in_atomic_block:
+            with connections[db].cursor() as cursor:
+                cursor.execute("DROP SCHEMA IF EXISTS workshop CASCADE")

@@ -1,0 +1,122 @@
+"""Managers that give their querysets a placement: what they are bound to, else their instance's, else the active one.
+
+The classes are made on demand from the ones they replace and go by their names, as those of querysets are.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import QuerySet
+from django.db.models.manager import BaseManager
+from django.db.models.query import ModelIterable
+from django.db.models.sql import Query
+
+from .alias import SchemaAlias
+from .context import active_alias
+from .importing import importing
+from .membership import table_environments
+from .querysets import (
+    SchemaModelIterable,
+    SchemaQuery,
+    SchemaQuerySetMixin,
+    carry,
+    mixed,
+    placed_queryset_class,
+    plain_class,
+)
+from .relations import guard_manager_class
+from .routers import instance_alias, placed_using
+
+__all__ = ["placed_manager", "placed_manager_class"]
+
+_Manager = BaseManager[Any] if TYPE_CHECKING else object
+
+
+class SchemaManagerMixin(_Manager):
+    """What a manager needs to give its querysets their placement. Mixed into each manager class in use."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Django makes the managers of relations as subclasses of this one.
+        super().__init_subclass__(**kwargs)
+        guard_manager_class(cls)
+
+    def get_queryset(self):
+        queryset = super().get_queryset()
+        if not isinstance(queryset, QuerySet):
+            return queryset
+        if not isinstance(queryset, SchemaQuerySetMixin):
+            queryset.__class__ = placed_queryset_class(type(queryset))
+        if type(queryset._query) is Query:
+            queryset._query.__class__ = SchemaQuery
+        if queryset._iterable_class is ModelIterable:
+            queryset._iterable_class = SchemaModelIterable
+        alias = self._carried()
+        if alias is None:
+            return queryset
+        if self._db is not None and self._hints.get("placement") is self._db:
+            queryset._db = None
+        return carry(queryset, alias)
+
+    def _carried(self) -> SchemaAlias | None:
+        """The place that querysets of this manager are bound to as they are made."""
+        if isinstance(self._db, SchemaAlias):
+            return self._db.primary
+        placement = self._hints.get("placement")
+        if placement is not None:
+            return placement
+        environments = table_environments(self.model)
+        instance = self._hints.get("instance", getattr(self, "instance", None))
+        if instance is not None:
+            alias = instance_alias(instance, environments)
+            if alias is not None:
+                return alias.primary
+        alias = active_alias(environments)
+        return None if alias is None or importing() else alias
+
+    def db_manager(self, using=None, hints=None):
+        if using is not None and not isinstance(using, SchemaAlias):
+            using = placed_using(self.model, using, (hints or self._hints).get("placement"))
+        return super().db_manager(using, hints)
+
+    def deconstruct(self):
+        # Written into migrations: the class that the project knows.
+        return _as_plain(self).deconstruct()
+
+    def __eq__(self, other):
+        other = _as_plain(other) if isinstance(other, SchemaManagerMixin) else other
+        return _as_plain(self) == other
+
+    __hash__ = BaseManager.__hash__
+
+    def __reduce_ex__(self, protocol):
+        # The managers of relations are local classes of Django's: they are copied as ever, and can't be pickled.
+        if "_plain" not in vars(type(self)):
+            return super().__reduce_ex__(protocol)
+        return _rebuild_manager, (plain_class(type(self)), self.__dict__)
+
+
+def placed_manager(manager: BaseManager[Any]) -> BaseManager[Any]:
+    """Make a manager give placed querysets, in place, and return it."""
+    if not isinstance(manager, SchemaManagerMixin):
+        manager.__class__ = placed_manager_class(type(manager))
+    return manager
+
+
+@cache
+def placed_manager_class(plain: type[BaseManager[Any]]) -> type[BaseManager[Any]]:
+    """The class of managers that carry placements, made from a plain one."""
+    return mixed(SchemaManagerMixin, plain, _queryset_class=placed_queryset_class(plain._queryset_class))
+
+
+def _as_plain(manager: Any) -> Any:
+    plain = plain_class(type(manager))
+    twin = plain.__new__(plain)
+    twin.__dict__.update(manager.__dict__)
+    return twin
+
+
+def _rebuild_manager(plain: type[BaseManager[Any]], state: dict[str, Any]) -> BaseManager[Any]:
+    cls = placed_manager_class(plain) if issubclass(plain, BaseManager) else plain
+    manager = cls.__new__(cls)
+    manager.__dict__.update(state)
+    return manager

@@ -1,0 +1,103 @@
+"""Relations: refuses objects of two schemas where Django's managers and descriptors of relations take objects.
+
+They read no more than the keys of some of these, so the objects' schemas are compared before.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, wraps
+from typing import Any
+
+from django.db.models import Manager, Model
+
+from .alias import SchemaAlias
+from .context import ensure_active
+from .querysets import mixed, plain_class
+from .routers import refuse_other
+
+__all__ = ["guard_descriptors", "guard_manager_class"]
+
+
+def guard_manager_class(cls: type) -> None:
+    """Guard the methods of a relation's manager class that take objects. Any other class is left as it is."""
+    for name in ("add", "remove", "set"):
+        method = vars(cls).get(name)
+        if method is not None:
+            setattr(cls, name, _same_schema(method))
+    prefetch = vars(cls).get("get_prefetch_querysets")
+    if prefetch is not None:
+        setattr(cls, "get_prefetch_querysets", _one_schema(prefetch))  # noqa: B010 - not known to type checkers
+    if "constrained_target" in vars(cls) and plain_class(cls.__base__) is Manager:
+        for name in ("count", "exists"):
+            setattr(cls, name, _on_relation(name, getattr(cls, name)))
+
+
+def guard_descriptors(model: type[Model]) -> None:
+    """Guard the attributes of a model class by which related objects are fetched ahead for many objects at once."""
+    for descriptor in list(vars(model).values()):
+        if hasattr(type(descriptor), "get_prefetch_querysets"):
+            descriptor.__class__ = _guarded_class(type(descriptor))
+            # Of a one-to-one relation the other end is made from this, later.
+            field = getattr(descriptor, "field", None)
+            accessor = getattr(field, "related_accessor_class", None)
+            if field is not None and hasattr(accessor, "get_prefetch_querysets"):
+                field.related_accessor_class = _guarded_class(accessor)
+
+
+class _PrefetchMixin:
+    def get_prefetch_querysets(self, instances: Sequence[Model], querysets: Any = None) -> Any:
+        return _one_schema(super().get_prefetch_querysets)(instances, querysets)  # type: ignore[misc]
+
+
+@cache
+def _guarded_class(plain: type) -> type:
+    return plain if issubclass(plain, _PrefetchMixin) else mixed(_PrefetchMixin, plain)
+
+
+def _one_schema(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `get_prefetch_querysets`: all objects must be of one schema, and what Django makes for them is so too."""
+
+    @wraps(method)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        instances = next(arg for arg in args if isinstance(arg, list | tuple))
+        aliases = [alias for each in instances if isinstance(alias := each._state.db, SchemaAlias)]
+        if not aliases:
+            return method(*args, **kwargs)
+        for each in instances:
+            refuse_other(aliases[0], each)
+        with ensure_active(aliases[0]):
+            return method(*args, **kwargs)
+
+    return guarded
+
+
+def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a method of a relation's manager: refuse objects of another schema than the manager's own instance."""
+
+    @wraps(method)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        own = getattr(getattr(getattr(self, "instance", None), "_state", None), "db", None)
+        if isinstance(own, SchemaAlias):
+            # `set` takes any iterable, which can be read but once.
+            # A string or a model may be iterable too, and is one item.
+            args = tuple(
+                arg if isinstance(arg, str | Model) or not isinstance(arg, Iterable) else tuple(arg) for arg in args
+            )
+            for item in (each for arg in args for each in (arg if isinstance(arg, tuple) else (arg,))):
+                refuse_other(own, item)
+        return method(self, *args, **kwargs)
+
+    return guarded
+
+
+def _on_relation(name: str, method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Have a many-to-many relation counted in its own table alone, without a join.
+
+    Django does so by itself, but only where the class of the related model's manager is `Manager` and no other.
+    """
+
+    @wraps(method)
+    def counted(self: Any) -> Any:
+        target = self.constrained_target if self.get_prefetch_cache() is None else None
+        return method(self) if target is None else getattr(target, name)()
+
+    return counted
