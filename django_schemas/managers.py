@@ -105,7 +105,7 @@ def placed_manager(manager: BaseManager[Any]) -> BaseManager[Any]:
 @cache
 def placed_manager_class(plain: type[BaseManager[Any]]) -> type[BaseManager[Any]]:
     """The class of managers that carry placements, made from a plain one."""
-    return mixed(SchemaManagerMixin, plain, _queryset_class=placed_queryset_class(plain._queryset_class))
+    return mixed(plain, SchemaManagerMixin, _queryset_class=placed_queryset_class(plain._queryset_class))
 
 
 def _as_plain(manager: Any) -> Any:

@@ -222,13 +222,13 @@ def carry(queryset: QuerySet[Any], alias: SchemaAlias) -> QuerySet[Any]:
 @cache
 def placed_queryset_class(plain: type[QuerySet[Any]]) -> type[QuerySet[Any]]:
     """The class of querysets that carry placements, made from a plain one."""
-    return plain if issubclass(plain, SchemaQuerySetMixin) else mixed(SchemaQuerySetMixin, plain)
+    return plain if issubclass(plain, SchemaQuerySetMixin) else mixed(plain, SchemaQuerySetMixin)
 
 
-def mixed(mixin: type, plain: type, **attributes: object) -> Any:
-    """A class of the same name as the plain one, with a mixin before it."""
+def mixed(plain: type, *mixins: type, **attributes: object) -> Any:
+    """A class made from a plain one, with mixins before it, that goes by its name."""
     named = {"__module__": plain.__module__, "__qualname__": plain.__qualname__, "__doc__": plain.__doc__}
-    return type(plain.__name__, (mixin, plain), {**named, "_plain": plain, **attributes})
+    return type(plain.__name__, (*mixins, plain), {**named, "_plain": plain, **attributes})
 
 
 def plain_class(cls: Any) -> type:

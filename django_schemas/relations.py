@@ -11,6 +11,7 @@ from django.db.models import Manager, Model
 
 from .alias import SchemaAlias
 from .context import ensure_active
+from .exceptions import SchemaMismatch
 from .querysets import mixed, plain_class
 from .routers import refuse_other
 
@@ -43,31 +44,36 @@ def guard_descriptors(model: type[Model]) -> None:
                 field.related_accessor_class = _guarded_class(accessor)
 
 
-class _PrefetchMixin:
-    def get_prefetch_querysets(self, instances: Sequence[Model], querysets: Any = None) -> Any:
-        return _one_schema(super().get_prefetch_querysets)(instances, querysets)  # type: ignore[misc]
+def _one_schema(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `get_prefetch_querysets`: all objects, and querysets that were given for them, must be of one schema."""
+
+    @wraps(method)
+    def guarded(self: Any, instances: Sequence[Model], querysets: Any = None) -> Any:
+        alias = next((each._state.db for each in instances if isinstance(each._state.db, SchemaAlias)), None)
+        if alias is None:
+            return method(self, instances, querysets)
+        for each in instances:
+            refuse_other(alias, each)
+        for queryset in querysets or ():
+            placement = getattr(queryset, "placement", None)
+            if placement is not None and placement.environment == alias.environment and not placement.same_place(alias):
+                raise SchemaMismatch(
+                    f"A queryset on {placement.placement} was given to fetch what belongs to objects of {alias.placement}: "
+                    "make it in their schema."
+                )
+        # What Django makes by itself is made here.
+        with ensure_active(alias):
+            return method(self, instances, querysets)
+
+    return guarded
 
 
 @cache
-def _guarded_class(plain: type) -> type:
-    return plain if issubclass(plain, _PrefetchMixin) else mixed(_PrefetchMixin, plain)
-
-
-def _one_schema(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `get_prefetch_querysets`: all objects must be of one schema, and what Django makes for them is so too."""
-
-    @wraps(method)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        instances = next(arg for arg in args if isinstance(arg, list | tuple))
-        aliases = [alias for each in instances if isinstance(alias := each._state.db, SchemaAlias)]
-        if not aliases:
-            return method(*args, **kwargs)
-        for each in instances:
-            refuse_other(aliases[0], each)
-        with ensure_active(aliases[0]):
-            return method(*args, **kwargs)
-
-    return guarded
+def _guarded_class(plain: Any) -> Any:
+    """The class of a descriptor with its method guarded; a guarded one itself."""
+    if "_plain" in vars(plain):
+        return plain
+    return mixed(plain, get_prefetch_querysets=_one_schema(plain.get_prefetch_querysets))
 
 
 def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -87,3 +87,5 @@ DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECRET_KEY = "for tests only"
 USE_TZ = True
+
+SILENCED_SYSTEM_CHECKS = ["django_schemas.W010"]  # The environment that no database hosts.
