@@ -4,7 +4,7 @@ The classes are made on demand from the ones they replace and go by their names,
 """
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
@@ -29,10 +29,11 @@ from .routers import instance_alias, placed_using
 
 __all__ = ["placed_manager", "placed_manager_class"]
 
-_Manager = BaseManager[Any] if TYPE_CHECKING else object
+# The stubs lack most of what a manager has inside.
+_Manager: Any = object
 
 
-class SchemaManagerMixin(_Manager):
+class SchemaManagerMixin(_Manager):  # type: ignore[misc]
     """What a manager needs to give its querysets their placement. Mixed into each manager class in use."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -40,12 +41,13 @@ class SchemaManagerMixin(_Manager):
         super().__init_subclass__(**kwargs)
         guard_manager_class(cls)
 
-    def get_queryset(self):
-        queryset = super().get_queryset()
-        if not isinstance(queryset, QuerySet):
+    def get_queryset(self) -> Any:
+        queryset: Any = super().get_queryset()
+        plain: Any = type(queryset)
+        if not issubclass(plain, QuerySet):
             return queryset
-        if not isinstance(queryset, SchemaQuerySetMixin):
-            queryset.__class__ = placed_queryset_class(type(queryset))
+        if not issubclass(plain, SchemaQuerySetMixin):
+            queryset.__class__ = placed_queryset_class(plain)
         if type(queryset._query) is Query:
             queryset._query.__class__ = SchemaQuery
         if queryset._iterable_class is ModelIterable:
@@ -61,7 +63,7 @@ class SchemaManagerMixin(_Manager):
         """The place that querysets of this manager are bound to as they are made."""
         if isinstance(self._db, SchemaAlias):
             return self._db.primary
-        placement = self._hints.get("placement")
+        placement: SchemaAlias | None = self._hints.get("placement")
         if placement is not None:
             return placement
         environments = table_environments(self.model)
@@ -73,37 +75,38 @@ class SchemaManagerMixin(_Manager):
         alias = active_alias(environments)
         return None if alias is None or importing() else alias
 
-    def db_manager(self, using=None, hints=None):
+    def db_manager(self, using: str | None = None, hints: Any = None) -> Any:
         if using is not None and not isinstance(using, SchemaAlias):
             using = placed_using(self.model, using, (hints or self._hints).get("placement"))
         return super().db_manager(using, hints)
 
-    def deconstruct(self):
+    def deconstruct(self) -> Any:
         # Written into migrations: the class that the project knows.
         return _as_plain(self).deconstruct()
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> Any:
         other = _as_plain(other) if isinstance(other, SchemaManagerMixin) else other
         return _as_plain(self) == other
 
     __hash__ = BaseManager.__hash__
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> Any:
         # The managers of relations are local classes of Django's: they are copied as ever, and can't be pickled.
         if "_plain" not in vars(type(self)):
             return super().__reduce_ex__(protocol)
         return _rebuild_manager, (plain_class(type(self)), self.__dict__)
 
 
-def placed_manager(manager: BaseManager[Any]) -> BaseManager[Any]:
+def placed_manager(manager: Any) -> Any:
     """Make a manager give placed querysets, in place, and return it."""
-    if not isinstance(manager, SchemaManagerMixin):
-        manager.__class__ = placed_manager_class(type(manager))
+    plain: Any = type(manager)
+    if not issubclass(plain, SchemaManagerMixin):
+        manager.__class__ = placed_manager_class(plain)
     return manager
 
 
 @cache
-def placed_manager_class(plain: type[BaseManager[Any]]) -> type[BaseManager[Any]]:
+def placed_manager_class(plain: Any) -> Any:
     """The class of managers that carry placements, made from a plain one."""
     return mixed(plain, SchemaManagerMixin, _queryset_class=placed_queryset_class(plain._queryset_class))
 
@@ -115,7 +118,7 @@ def _as_plain(manager: Any) -> Any:
     return twin
 
 
-def _rebuild_manager(plain: type[BaseManager[Any]], state: dict[str, Any]) -> BaseManager[Any]:
+def _rebuild_manager(plain: Any, state: dict[str, Any]) -> Any:
     cls = placed_manager_class(plain) if issubclass(plain, BaseManager) else plain
     manager = cls.__new__(cls)
     manager.__dict__.update(state)

@@ -13,7 +13,7 @@ from copy import copy
 from functools import cache
 from typing import Any
 
-from django.db.models import Model, Prefetch, QuerySet
+from django.db.models import Model, Prefetch
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
@@ -63,20 +63,20 @@ class SchemaQuery(Query):
         self.placement = self.placement or other
 
 
-class SchemaModelIterable(ModelIterable):
+class SchemaModelIterable(ModelIterable):  # type: ignore[type-arg]  # not generic when Django runs
     """Yields objects that know their own place: the primary's, also when a replica was read, since they are saved and
     refreshed there; and that of their own environment, when they were fetched along with objects of another.
     """
 
     def __iter__(self) -> Iterator[Model]:
-        queryset = self.queryset
+        queryset: Any = self.queryset
         carried = queryset._db or queryset.placement
         if carried is not None and not queryset.query.select_related and not replicas_of(carried.db):
             return super().__iter__()
         return self._settled(queryset.db)
 
     def _settled(self, alias: SchemaAlias) -> Iterator[Model]:
-        elsewhere = alias != alias.db or None
+        elsewhere: bool | None = alias != alias.db or None
         for instance in super().__iter__():
             if elsewhere is None:
                 elsewhere = self._joins_another(alias)
@@ -105,7 +105,11 @@ def settle(instance: Model, alias: SchemaAlias, seen: set[int] | None = None) ->
             settle(related, alias, seen)
 
 
-class SchemaQuerySetMixin:
+# The stubs lack most of what a queryset has inside.
+_QuerySet: Any = object
+
+
+class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
     """What a queryset needs to keep its placement. Mixed into QuerySet and each of its subclasses in use."""
 
     @property
@@ -116,14 +120,14 @@ class SchemaQuerySetMixin:
         return placement
 
     @property
-    def db(self):
+    def db(self) -> SchemaAlias:
         """The alias to be asked, with the schema."""
         if self._query.placement is not None and "placement" not in self._hints:
             carry(self, self._query.placement)
         # Another router of the project's may have named the database: the schema is added, or this is an error.
         return placed_using(self.model, super().db, self.placement)
 
-    def using(self, alias):
+    def using(self, alias: str | None) -> Any:
         """The same queryset for a database given by hand; a plain alias means the schema carried, or the active one."""
         clone = super().using(alias)
         if alias is not None:
@@ -131,67 +135,68 @@ class SchemaQuerySetMixin:
             carry(clone, clone._db.primary)
         return clone
 
-    def _add_hints(self, **hints):
+    def _add_hints(self, **hints: Any) -> None:
         super()._add_hints(**hints)
         if self.placement is None and hints.get("instance") is not None:
             alias = instance_alias(hints["instance"], table_environments(self.model))
             if alias is not None:
                 carry(self, alias.primary)
 
-    def _prefetch_related_objects(self):
+    def _prefetch_related_objects(self) -> None:
         # Django gives hints to the very queryset of a Prefetch, which others may use after us in another schema.
-        self._prefetch_related_lookups = tuple(
+        self._prefetch_related_lookups: tuple[Any, ...] = tuple(
             copy(lookup) if isinstance(lookup, Prefetch) else lookup for lookup in self._prefetch_related_lookups
         )
         # What Django makes by itself to fetch related objects belongs where these objects are from.
         alias = self._db if isinstance(self._db, SchemaAlias) else self.placement
         if alias is None:
-            return super()._prefetch_related_objects()
+            super()._prefetch_related_objects()
+            return
         with ensure_active(alias):
-            return super()._prefetch_related_objects()
+            super()._prefetch_related_objects()
 
-    def create(self, **kwargs):
+    def create(self, **kwargs: Any) -> Any:
         """Create an object, which belongs to this queryset's place from the beginning."""
         self._for_write = True
         with ensure_active(self.db):
             return super().create(**kwargs)
 
-    create.alters_data = True
+    create.alters_data = True  # type: ignore[attr-defined]
 
-    def bulk_create(self, objs, *args, **kwargs):
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
         """Insert objects; those of another schema are refused."""
         objs = list(objs)
         self._refuse_others(objs)
         return super().bulk_create(objs, *args, **kwargs)
 
-    bulk_create.alters_data = True
+    bulk_create.alters_data = True  # type: ignore[attr-defined]
 
-    def bulk_update(self, objs, *args, **kwargs):
+    def bulk_update(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
         """Update objects; those of another schema are refused."""
         objs = tuple(objs)
         self._refuse_others(objs)
         return super().bulk_update(objs, *args, **kwargs)
 
-    bulk_update.alters_data = True
+    bulk_update.alters_data = True  # type: ignore[attr-defined]
 
-    def update(self, **kwargs):
+    def update(self, **kwargs: Any) -> Any:
         """Update rows; values that are objects of another schema are refused."""
         self._refuse_others(kwargs.values())
         return super().update(**kwargs)
 
-    update.alters_data = True
+    update.alters_data = True  # type: ignore[attr-defined]
 
-    def contains(self, obj):
+    def contains(self, obj: Any) -> Any:
         """Tell whether an object is in the queryset; one of another schema is refused."""
         self._refuse_others([obj])
         return super().contains(obj)
 
-    def raw(self, raw_query, params=(), translations=None, using=None):
+    def raw(self, raw_query: Any, params: Any = (), translations: Any = None, using: str | None = None) -> Any:
         """A raw query that runs in this queryset's schema."""
         from .raw import SchemaRawQuerySet
 
         using = self._db if using is None else placed_using(self.model, using, self.placement)
-        raw = SchemaRawQuerySet(
+        raw: Any = SchemaRawQuerySet(
             raw_query, model=self.model, params=params, translations=translations, using=using, hints=self._hints
         )
         raw._prefetch_related_lookups = self._prefetch_related_lookups[:]
@@ -208,11 +213,11 @@ class SchemaQuerySetMixin:
             for value in others:
                 refuse_other(alias, value)
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return _rebuild_queryset, (plain_class(type(self)), self.__getstate__())
 
 
-def carry(queryset: QuerySet[Any], alias: SchemaAlias) -> QuerySet[Any]:
+def carry(queryset: Any, alias: SchemaAlias) -> Any:
     """Bind a queryset to a place, in place, and return it."""
     queryset._hints = {**queryset._hints, "placement": alias}
     queryset._query.placement = alias
@@ -220,7 +225,7 @@ def carry(queryset: QuerySet[Any], alias: SchemaAlias) -> QuerySet[Any]:
 
 
 @cache
-def placed_queryset_class(plain: type[QuerySet[Any]]) -> type[QuerySet[Any]]:
+def placed_queryset_class(plain: Any) -> Any:
     """The class of querysets that carry placements, made from a plain one."""
     return plain if issubclass(plain, SchemaQuerySetMixin) else mixed(plain, SchemaQuerySetMixin)
 
@@ -231,13 +236,13 @@ def mixed(plain: type, *mixins: type, **attributes: object) -> Any:
     return type(plain.__name__, (*mixins, plain), {**named, "_plain": plain, **attributes})
 
 
-def plain_class(cls: Any) -> type:
+def plain_class(cls: Any) -> Any:
     """The class that a placed one was made from; any other class itself."""
     return vars(cls).get("_plain", cls)
 
 
-def _rebuild_queryset(plain: type[QuerySet[Any]], state: dict[str, Any]) -> QuerySet[Any]:
-    cls = placed_queryset_class(plain)
+def _rebuild_queryset(plain: Any, state: dict[str, Any]) -> Any:
+    cls: Any = placed_queryset_class(plain)
     queryset = cls.__new__(cls)
     queryset.__setstate__(state)
     return queryset

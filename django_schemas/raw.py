@@ -22,6 +22,7 @@ class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
     """A RawQuerySet whose unqualified table names are looked up in its schema."""
 
     _db: str | None
+    db: SchemaAlias
     _hints: dict[str, Any]
 
     def __init__(
@@ -68,10 +69,8 @@ class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
         return self if self._db is not None and self._db == self.query.using else self.using(self.db)
 
     def _in_schema(self) -> AbstractContextManager[None]:
-        alias = self.db
-        assert isinstance(alias, SchemaAlias), "placed_using() gives no other"
-        return local_search_path(connections[alias], (alias.schema,))
+        return local_search_path(connections[self.db], (self.db.schema,))
 
     def _prefetch_related_objects(self) -> None:
-        with ensure_active(self._placed().db):  # type: ignore[arg-type]
+        with ensure_active(self._placed().db):
             super()._prefetch_related_objects()  # type: ignore[misc]

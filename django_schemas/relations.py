@@ -34,9 +34,11 @@ def guard_manager_class(cls: type) -> None:
 
 def guard_descriptors(model: type[Model]) -> None:
     """Guard the attributes of a model class by which related objects are fetched ahead for many objects at once."""
+    descriptor: Any
     for descriptor in list(vars(model).values()):
         if hasattr(type(descriptor), "get_prefetch_querysets"):
-            descriptor.__class__ = _guarded_class(type(descriptor))
+            plain: Any = type(descriptor)
+            descriptor.__class__ = _guarded_class(plain)
             # Of a one-to-one relation the other end is made from this, later.
             field = getattr(descriptor, "field", None)
             accessor = getattr(field, "related_accessor_class", None)
@@ -55,17 +57,22 @@ def _one_schema(method: Callable[..., Any]) -> Callable[..., Any]:
         for each in instances:
             refuse_other(alias, each)
         for queryset in querysets or ():
-            placement = getattr(queryset, "placement", None)
-            if placement is not None and placement.environment == alias.environment and not placement.same_place(alias):
+            carried = getattr(queryset, "placement", None)
+            if carried is not None and carried.environment == alias.environment and not carried.same_place(alias):
                 raise SchemaMismatch(
-                    f"A queryset on {placement.placement} was given to fetch what belongs to objects of {alias.placement}: "
-                    "make it in their schema."
+                    f"A queryset on {carried.placement} was given to fetch what belongs to objects of "
+                    f"{alias.placement}: make it in their schema."
                 )
         # What Django makes by itself is made here.
         with ensure_active(alias):
             return method(self, instances, querysets)
 
     return guarded
+
+
+def _clash(one: SchemaAlias, two: SchemaAlias) -> bool:
+    """Tell whether two places are different schemas of one environment."""
+    return one.environment == two.environment and not one.same_place(two)
 
 
 @cache

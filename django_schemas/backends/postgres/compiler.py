@@ -27,7 +27,11 @@ __all__ = [
 ]
 
 
-class QualifyingMixin:
+# The stubs lack most of what a compiler has inside.
+_Compiler: Any = object
+
+
+class QualifyingMixin(_Compiler):  # type: ignore[misc]
     """Writes the schema in front of tables. For each of Django's compilers."""
 
     def as_sql(self, *args: Any, **kwargs: Any) -> Any:
@@ -52,7 +56,7 @@ class QualifyingMixin:
     def _alias(self, enclosing: SchemaAlias | None) -> SchemaAlias | None:
         """The alias that this statement is compiled for."""
         given = self.using if isinstance(self.using, SchemaAlias) else enclosing
-        own = getattr(self.query, "placement", None)
+        own: SchemaAlias | None = getattr(self.query, "placement", None)
         if given is None or own is None:
             return given or own
         shared = given.environment == own.environment or given.environment in self._environments()
@@ -73,7 +77,7 @@ class QualifyingMixin:
         table = self.query.model._meta.db_table if self.query.model is not None else ""
         return table.environments if isinstance(table, SchemaTable) else ()
 
-    def get_from_clause(self) -> tuple[list[str], list[Any]]:
+    def get_from_clause(self) -> Any:
         # Before Django's, which counts a reference to each table of extra(tables=...).
         used = [source for alias, source in self.query.alias_map.items() if self.query.alias_refcount[alias]]
         clauses, params = super().get_from_clause()
@@ -105,7 +109,7 @@ class QualifyingMixin:
             NoActiveSchema: nothing says which.
             SchemaMismatch: its environment lives in another database than the one asked.
         """
-        alias = self.connection.compiling[-1]
+        alias: SchemaAlias | None = self.connection.compiling[-1]
         if alias is not None and alias.environment in table.environments:
             return alias.schema
         db = primary_of(self.connection.alias)
@@ -147,7 +151,8 @@ class SQLInsertCompiler(WritingMixin, compiler.SQLInsertCompiler):
         table = self.query.get_meta().db_table
         if not isinstance(table, SchemaTable):
             return compiled
-        head = self.connection.ops.insert_statement(on_conflict=self.query.on_conflict) + " "
+        query: Any = self.query
+        head = self.connection.ops.insert_statement(on_conflict=query.on_conflict) + " "
         return [(self.with_schema(sql, head, table), params) for sql, params in compiled]
 
 

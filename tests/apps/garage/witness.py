@@ -115,7 +115,7 @@ def add_look_alikes(db: str, schemas: Iterable[str]) -> None:
                 cursor.execute("SELECT to_regclass(%s)", [copy])
                 if cursor.fetchone() != (None,):
                     continue
-                cursor.execute(f"CREATE TABLE {copy} (LIKE {original} INCLUDING ALL)")
+                cursor.execute(f"CREATE TABLE {copy} (LIKE {original} INCLUDING ALL EXCLUDING DEFAULTS)")
                 cursor.execute(f"INSERT INTO {copy} SELECT * FROM {original}")
                 cursor.execute(
                     "SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass "
