@@ -64,6 +64,8 @@ def widen_integers(alias: SchemaAlias) -> list[Widened]:
     """
     with transaction.atomic(using=alias.db), connections[alias.db].cursor() as cursor:
         lock_schema(alias)
+        # PostgreSQL alters no table for whose rows a deferred constraint is still to be checked.
+        connections[alias.db].check_constraints()
         cursor.execute(_COLUMNS, [alias.schema])
         tables = [Widened(name, tuple(columns)) for name, columns in cursor.fetchall()]
         cursor.execute(_SERIAL_SEQUENCES, [alias.schema])

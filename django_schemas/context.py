@@ -6,7 +6,7 @@ here touches a connection.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import TracebackType
@@ -205,8 +205,9 @@ def steps_within(entering: Entering, iterator: Iterator[Any]) -> Generator[Any, 
         try:
             sent = yield item
         except GeneratorExit:
-            with entering():
-                getattr(iterator, "close", lambda: None)()
+            # The garbage collector may be who closes this, at any moment. Up to Python 3.11 that can be in the middle
+            # of setting a context variable, which another setting in the same context would break: so in a copy of it.
+            copy_context().run(_close_within, entering, iterator)
             raise
         except BaseException as exc:
             if not isinstance(iterator, Generator):
@@ -214,6 +215,13 @@ def steps_within(entering: Entering, iterator: Iterator[Any]) -> Generator[Any, 
             step = partial(iterator.throw, exc)
         else:
             step = partial(next, iterator) if sent is None else partial(cast(Any, iterator).send, sent)
+
+
+def _close_within(entering: Entering, iterator: Iterator[Any]) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        with entering():
+            close()
 
 
 async def asteps_within(entering: Entering, iterator: AsyncIterator[Any]) -> AsyncGenerator[Any, Any]:

@@ -30,7 +30,7 @@ from .context import activate
 from .environments import environment, environments_on, home
 from .exceptions import SchemasError
 from .membership import app_labels_of, models_of
-from .schemas import drop_schema, ensure_schema, lock_schema, schema_exists
+from .schemas import drop_schema, ensure_schema, lock_schema, schema_exists, session_lock
 from .search_path import local_search_path, session_search_path
 from .target import Target, target_is
 
@@ -141,7 +141,7 @@ class _SchemaExecutor(MigrationExecutor):
                 "inside a transaction: call this outside of atomic()."
             )
         else:
-            with session_search_path(self.connection, self.target.search_path):
+            with session_lock(self.target.alias), session_search_path(self.connection, self.target.search_path):
                 yield
 
     def check_replacements(self) -> None:
@@ -223,11 +223,12 @@ def _schema_made(plan: Plan, owner: str | None, adopt: bool) -> Iterator[None]:
             ensure_schema(alias, owner=owner)
             yield
     else:
-        ensure_schema(alias, owner=owner)
+        made = ensure_schema(alias, owner=owner)
         try:
             yield
         except BaseException:
-            drop_schema(alias.db, alias.schema)
+            if made:
+                drop_schema(alias.db, alias.schema)
             raise
 
 

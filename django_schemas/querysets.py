@@ -70,7 +70,8 @@ class SchemaModelIterable(ModelIterable):  # type: ignore[type-arg]  # not gener
 
     def __iter__(self) -> Iterator[Model]:
         queryset: Any = self.queryset
-        carried = queryset._db or queryset.placement
+        # Not `queryset.placement`: somebody may have given the queryset a class of their own.
+        carried = queryset._db or queryset._hints.get("placement")
         if carried is not None and not queryset.query.select_related and not replicas_of(carried.db):
             return super().__iter__()
         return self._settled(queryset.db)

@@ -39,6 +39,9 @@ class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
         query = query or RawQuery(sql=raw_query, using=using or DEFAULT_DB_ALIAS, params=params)
         super().__init__(raw_query, model, query, params, translations, using, hints)
 
+    def __repr__(self) -> str:
+        return f"<RawQuerySet: {self.query}>"
+
     def iterator(self) -> Iterator[Any]:
         """Run the query in its schema; all rows are read before the transaction ends."""
         placed = self._placed()

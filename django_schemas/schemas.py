@@ -5,6 +5,8 @@ not taken over unless asked, and never dropped.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connections, transaction
@@ -14,7 +16,7 @@ from .environments import environment
 from .exceptions import SchemaDoesNotExist, SchemaExists
 from .identifiers import quote, validate_schema_name
 
-__all__ = ["Mark", "create_schema", "drop_schema", "ensure_schema", "lock_schema", "mark_of", "schema_exists"]
+__all__ = ["Mark", "drop_schema", "ensure_schema", "lock_schema", "mark_of", "schema_exists", "session_lock"]
 
 _MARK = re.compile(r"django_schemas: environment (?P<environment>\S+)(; owner (?P<owner>\S+))?")
 
@@ -47,20 +49,6 @@ def schema_exists(db: str, schema: str) -> bool:
     return _comment(db, schema) is not None
 
 
-def create_schema(alias: SchemaAlias, owner: str | None = None) -> None:
-    """Make a schema, and mark it.
-
-    Raises:
-        SchemaExists: there is one of this name.
-    """
-    with transaction.atomic(using=alias.db), connections[alias.db].cursor() as cursor:
-        lock_schema(alias)
-        if schema_exists(alias.db, alias.schema):
-            raise SchemaExists(f"Schema {alias.schema!r} exists already in database {alias.db!r}.")
-        cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}")
-        _set_mark(alias, owner)
-
-
 def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:
     """Make a schema unless it is there and is ours.
 
@@ -78,8 +66,13 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
         SchemaExists: it is there, was made by somebody else or for somebody else, and was not to be adopted.
     """
     if not schema_exists(alias.db, alias.schema):
-        create_schema(alias, owner)
-        return True
+        with transaction.atomic(using=alias.db), connections[alias.db].cursor() as cursor:
+            lock_schema(alias)
+            # Whoever held the lock may have made it.
+            if not schema_exists(alias.db, alias.schema):
+                cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}")
+                _set_mark(alias, owner)
+                return True
     mark = mark_of(alias.db, alias.schema)
     if mark is None and environment(alias.environment).single_schema:
         return False
@@ -124,8 +117,22 @@ def drop_schema(db: str, schema: str) -> None:
 
 def lock_schema(alias: SchemaAlias) -> None:
     """Wait for, and hold until the end of this transaction, the lock on changes to a schema's structure."""
+    _ask_lock(alias, "pg_advisory_xact_lock")
+
+
+@contextmanager
+def session_lock(alias: SchemaAlias) -> Iterator[None]:
+    """Hold the same lock for a block that can be in no transaction. Not safe behind a transaction pooler."""
+    _ask_lock(alias, "pg_advisory_lock")
+    try:
+        yield
+    finally:
+        _ask_lock(alias, "pg_advisory_unlock")
+
+
+def _ask_lock(alias: SchemaAlias, function: str) -> None:
     with connections[alias.db].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"django_schemas.{alias.schema}"])
+        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"django_schemas.{alias.schema}"])
 
 
 def _comment(db: str, schema: str) -> str | None:

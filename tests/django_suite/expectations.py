@@ -1,4 +1,4 @@
-"""The failures that are expected, from `expected_failures.toml`: by Django version and mode, each with kind and reason."""
+"""The failures that are expected, as `expected_failures.toml` lists them for versions of Django and modes."""
 
 import tomllib
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ class Kind(StrEnum):
     SQL_TEXT = "sql-text"
     SEARCH_PATH = "search-path"
     CONTRACT = "contract"
+    INTERNALS = "internals"
     OURS = "ours"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+from django.apps import apps
 from django.conf import settings
 from django.test.runner import DiscoverRunner
 from django.test.utils import iter_test_cases
@@ -90,6 +91,15 @@ class SuiteRunner(DiscoverRunner):
         for test_class in {type(test) for test in fitting}:
             _keep_commands(test_class)
         return self.test_suite(fitting)
+
+    def setup_databases(self, **kwargs: Any) -> list[tuple[Any, str, bool]]:
+        """Make the databases, and see to it that an unqualified name of a table can't be found in them."""
+        config: list[tuple[Any, str, bool]] = super().setup_databases(**kwargs)
+        tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+        for connection, _, _ in config:
+            if visible := tables.intersection(connection.introspection.table_names()):
+                raise RuntimeError(f"On search_path of {connection.alias!r}: {', '.join(sorted(visible))}")
+        return config
 
     def run_checks(self, databases: Iterable[str]) -> None:
         """Run the system checks, but for one: APPS names all apps there could be, installed or not."""

@@ -28,6 +28,7 @@ WIDENED = {
     "auth_user_user_permissions": ("id", "user_id", "permission_id"),
     "django_admin_log": ("id", "content_type_id", "user_id"),
     "django_content_type": ("id",),
+    "django_migrations": ("id",),
     "garage_badge": ("id", "number", "user_id"),
     "garage_car": ("id", "owner_id"),
     "garage_car_tags": ("id", "car_id", "tag_id"),

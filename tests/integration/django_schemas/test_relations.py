@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -140,6 +141,38 @@ def test_prefetch_in_a_queryset(acme: Place) -> None:
         "default.acme"
     }
     assert [note.target.witness for note in owner.notes.all()] == ["default.acme"]
+
+
+SHARED: Any = Car.objects.exclude(name="none").order_by("name")
+"""A queryset as modules have them, which belongs to no schema."""
+
+
+@pytest.mark.parametrize("by_function", [False, True], ids=["by a queryset", "by the function"])
+def test_shared_prefetch(by_function: bool, acme: Place, globex: Place, initech: Place) -> None:
+    """A Prefetch of a queryset that was made at import serves each schema in turn."""
+    prefetch = Prefetch("car_set", queryset=SHARED.filter(tags__isnull=False).distinct(), to_attr="tagged_cars")
+    for place in (acme, globex, initech, acme):
+        with place.active():
+            owner: Any = Owner.objects.get(name="Ada")
+            if by_function:
+                prefetch_related_objects([owner], prefetch)
+            else:
+                owner = Owner.objects.prefetch_related(prefetch).get(name="Ada")
+            assert seen(owner.tagged_cars) == [("Beetle", place.witness)]
+
+
+@pytest.mark.parametrize("by_function", [False, True], ids=["by a queryset", "by the function"])
+def test_queryset_that_a_prefetch_was_made_of(by_function: bool, acme: Place, globex: Place) -> None:
+    """A queryset that was made at import belongs to no schema after it was used in a Prefetch in one."""
+    prefetch = Prefetch("car_set", queryset=SHARED.all(), to_attr="all_cars")
+    with acme.active():
+        if by_function:
+            prefetch_related_objects([acme.ada], prefetch)
+        else:
+            list(Owner.objects.prefetch_related(prefetch))
+    for place in (globex, acme):
+        with place.active():
+            assert {car.witness for car in SHARED.all()} == {place.witness}
 
 
 def test_select_related(acme: Place) -> None:

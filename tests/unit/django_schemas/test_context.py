@@ -1,7 +1,10 @@
 """The active placement: entered, left, nested, shared, and never left behind."""
 
 import asyncio
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -500,3 +503,42 @@ async def test_decorated_async_generator_that_raises() -> None:
     with pytest.raises(KeyError, match="boom"):
         await anext(generator)
     assert active_placement() is None
+
+
+COLLECTED = """
+import gc
+import django
+from django.conf import settings
+
+settings.configure(
+    DATABASES={"default": {"ENGINE": "django_schemas.backends.postgres.wrapper", "ENVIRONMENTS": ["tenant"]}},
+    DATABASE_ENVIRONMENTS={"tenant": {}},
+)
+from django_schemas import active_placement, schema_context
+
+class Cycle:
+    pass
+
+@schema_context("default", "acme")
+def suspended(cycle):
+    yield cycle
+
+gc.set_threshold(1, 1, 1)
+context = schema_context("default", "globex")
+for _ in range(5_000):
+    cycle = Cycle()
+    cycle.generator = suspended(cycle)
+    next(cycle.generator)
+    with context:
+        pass
+assert active_placement() is None
+"""
+
+
+def test_generator_closed_by_the_garbage_collector() -> None:
+    """A suspended generator may be collected while a context is being entered: nothing breaks, nothing is left."""
+    # With freed memory overwritten, what CPython 3.11 would read of it ends the process.
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTED], env={**os.environ, "PYTHONMALLOC": "debug"}, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -136,7 +136,7 @@ def test_sql_of_writing(acme: Place, sent: Watch) -> None:
 def test_same_table_twice(acme: Place) -> None:
     """A table that is joined to itself keeps its aliases behind the qualified name."""
     query = acme(Owner).objects.filter(car__tags__car__owner__name="Bob").distinct()
-    assert 'INNER JOIN "acme"."garage_car_tags" T' in str(query.query)
+    assert re.search(r'INNER JOIN "acme"\."garage_car_tags" "?T\d', str(query.query))
     assert [owner.witness for owner in query] == ["default.acme"] * 2
 
 
