@@ -36,7 +36,8 @@ _watch = _ImportWatch()
 
 def watch_imports() -> None:
     """Watch imports, before any other finder can. Called when apps are loaded, and whenever a place becomes active."""
-    if sys.meta_path[0] is not _watch:
+    # There is none any more when generators are closed at the interpreter's end.
+    if sys.meta_path and sys.meta_path[0] is not _watch:
         sys.meta_path[:] = [_watch, *(finder for finder in sys.meta_path if finder is not _watch)]
 
 
