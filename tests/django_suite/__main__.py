@@ -56,7 +56,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("-k", action="append", default=[], dest="patterns", metavar="PATTERN", help="As unittest's.")
     parser.add_argument("--failfast", action="store_true", help="Stop at the first failure.")
-    parser.add_argument("--parallel", type=int, default=1, metavar="N", help="Processes; more than one needs tblib.")
     return parser.parse_args(arguments)
 
 
@@ -66,7 +65,7 @@ def _run(
     """Run the tests in one mode; return whether all is well, and what to print."""
     command = [
         *(sys.executable, "runtests.py", "--settings=tests.django_suite.settings", "--noinput"),
-        f"--parallel={options.parallel}",
+        "--parallel=1",
         *(["--failfast"] if options.failfast else []),
         *(argument for pattern in options.patterns for argument in ("-k", pattern)),
         *labels,

@@ -10,6 +10,7 @@ from django.db.models import Model
 
 from django_schemas import schema_cursor
 from django_schemas.exceptions import NoActiveSchema
+from django_schemas.migrations import migrate
 from tests.apps.garage.models import Car, Tag
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
@@ -49,26 +50,33 @@ def test_without_a_placement_flush_does_not_name_a_multi_schema_table() -> None:
     assert "garage_car" not in sql
 
 
-def test_a_sequence_is_set_in_the_active_schema_alone(acme: Place, globex: Place) -> None:
-    before = next_pk(globex, Tag)
-    acme(Tag).objects.create(pk=5000, name="far")
+@pytest.fixture
+def fresh(globex: Place) -> Place:
+    """A schema of the test's own: what is done to sequences is not rolled back, but this schema is."""
+    migrate("default", schema="fresh", environment="tenant")
+    return Place("default", "fresh")
 
-    with acme.active(), connection.cursor() as cursor:
+
+def test_a_sequence_is_set_in_the_active_schema_alone(fresh: Place, globex: Place) -> None:
+    before = next_pk(globex, Tag)
+    fresh(Tag).objects.create(pk=5000, name="far")
+
+    with fresh.active(), connection.cursor() as cursor:
         for sql in connection.ops.sequence_reset_sql(no_style(), [Tag]):
             cursor.execute(sql)
 
-    assert next_pk(acme, Tag) == 5001
+    assert next_pk(fresh, Tag) == 5001
     assert next_pk(globex, Tag) == before + 1
 
 
-def test_sequences_begin_anew_in_the_active_schema_alone(acme: Place, globex: Place) -> None:
+def test_sequences_begin_anew_in_the_active_schema_alone(fresh: Place, globex: Place) -> None:
     before = next_pk(globex, Tag)
 
-    with acme.active(), connection.cursor() as cursor:
+    with fresh.active(), connection.cursor() as cursor:
         for sql in connection.ops.sequence_reset_by_name_sql(no_style(), connection.introspection.sequence_list()):
             cursor.execute(sql)
 
-    assert next_pk(acme, Tag) == 1
+    assert next_pk(fresh, Tag) == 1
     assert next_pk(globex, Tag) == before + 1
 
 

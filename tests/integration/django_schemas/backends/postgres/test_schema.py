@@ -1,4 +1,4 @@
-"""The schema editor: outside of a migration it means the active schema, and extensions go where all schemas find them."""
+"""The schema editor: outside of a migration it means the active schema; extensions go where all schemas find them."""
 
 from typing import Any
 
