@@ -201,24 +201,23 @@ def migrate_target(
     """
     _import_management_modules()
     signals = {"verbosity": verbosity, "interactive": interactive, "stdout": stdout or sys.stdout}
-    with target_is(target), activate(target.alias) if target.alias else nullcontext():
+    alias = target.alias
+    with target_is(target), activate(alias) if alias else nullcontext():
+        there = alias is not None and schema_exists(alias.db, alias.schema)
+        if alias is not None and there:
+            # Somebody else's schema is not even read.
+            ensure_schema(alias, owner=owner, adopt=adopt)
         executor = _SchemaExecutor(target, progress)
         plan = _plan(executor, targets)
-        with _schema_made(plan, owner, adopt):
+        with nullcontext() if alias is None or there else _schema_made(alias, plan, owner):
             _run(executor, plan, signals, fake=fake, fake_initial=fake_initial)
     return plan
 
 
 @contextmanager
-def _schema_made(plan: Plan, owner: str | None, adopt: bool) -> Iterator[None]:
-    """Have the schema there; if it is made now and the block fails, have it not there."""
-    alias = plan.target.alias
-    if alias is None:
-        yield
-    elif schema_exists(alias.db, alias.schema):
-        ensure_schema(alias, owner=owner, adopt=adopt)
-        yield
-    elif all(migration.atomic for migration, _ in plan.steps):
+def _schema_made(alias: SchemaAlias, plan: Plan, owner: str | None) -> Iterator[None]:
+    """Make the schema; if the block fails, have it not there."""
+    if all(migration.atomic for migration, _ in plan.steps):
         with transaction.atomic(using=alias.db):
             ensure_schema(alias, owner=owner)
             yield

@@ -9,11 +9,10 @@ of other packages included, work unchanged.
 """
 
 from collections.abc import Iterable, Iterator
-from copy import copy
 from functools import cache
 from typing import Any
 
-from django.db.models import Model, Prefetch
+from django.db.models import Model
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
@@ -144,10 +143,6 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
                 carry(self, alias.primary)
 
     def _prefetch_related_objects(self) -> None:
-        # Django gives hints to the very queryset of a Prefetch, which others may use after us in another schema.
-        self._prefetch_related_lookups: tuple[Any, ...] = tuple(
-            copy(lookup) if isinstance(lookup, Prefetch) else lookup for lookup in self._prefetch_related_lookups
-        )
         # What Django makes by itself to fetch related objects belongs where these objects are from.
         alias = self._db if isinstance(self._db, SchemaAlias) else self.placement
         if alias is None:

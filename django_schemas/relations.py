@@ -63,9 +63,11 @@ def _one_schema(method: Callable[..., Any]) -> Callable[..., Any]:
                     f"A queryset on {carried.placement} was given to fetch what belongs to objects of "
                     f"{alias.placement}: make it in their schema."
                 )
+        # Django gives hints to the very queryset of a Prefetch, which others may use after us in another schema.
+        copies = [queryset._chain() for queryset in querysets] if querysets is not None else None
         # What Django makes by itself is made here.
         with ensure_active(alias):
-            return method(self, instances, querysets)
+            return method(self, instances, copies)
 
     return guarded
 

@@ -105,7 +105,7 @@ def test_foreign_keys_are_checked(place: Place) -> None:
         )
         valid, all_keys = cursor.fetchone()
     assert valid == all_keys > 10
-    with pytest.raises(IntegrityError), transaction.atomic():  # noqa: PT012
+    with pytest.raises(IntegrityError), transaction.atomic():
         place(Car).objects.create(name="x", witness="x", owner_id=BIG)
         connections["default"].check_constraints()
 

@@ -131,3 +131,18 @@ def test_join_of_two_databases_is_refused(initech: Place, nothing_sent: Watch) -
     for query in (initech(Owner).objects.filter(plan__name="gold"), initech(Owner).objects.select_related("plan")):
         with nothing_sent(), pytest.raises(SchemaMismatch, match="PostgreSQL can't join two databases"):
             list(query)
+
+
+def test_subquery_in_another_database_is_refused(acme: Place, initech: Place, nothing_sent: Watch) -> None:
+    """A query of initech inside of one of the registry, or the other way round, is refused; within a database it works."""
+    queries: list[Any] = [
+        Plan.objects.filter(pk__in=initech(Owner).objects.values("plan")),
+        initech(Owner).objects.filter(plan__in=Plan.objects.all()),
+        initech(Owner).objects.filter(pk__in=Plan.objects.values("pk")),
+    ]
+    for query in queries:
+        with nothing_sent(), pytest.raises(SchemaMismatch, match="PostgreSQL can't join two databases"):
+            list(query)
+    acme(Owner).objects.update(plan=Plan.objects.get())
+    assert seen(Plan.objects.filter(pk__in=acme(Owner).objects.values("plan"))) == [("gold", "default.registry")]
+    assert acme(Owner).objects.filter(plan__in=Plan.objects.filter(name="gold")).count() == 2

@@ -101,6 +101,8 @@ WRITES: dict[str, Mix] = {
     "save using, child": lambda a, b: a.unimog.save(using=alias(b)),
     "save using, adopted": lambda a, b: a.user.save(using=alias(b)),
     "delete using": lambda a, b: a.ada.delete(using=alias(b)),
+    "delete using, nothing related": lambda a, b: a.badge.delete(using=alias(b)),
+    "delete using, by position": lambda a, b: a.note.delete(alias(b)),
     "delete using, adopted": lambda a, b: a.user.delete(using=alias(b)),
     "refresh using": lambda a, b: a.ada.refresh_from_db(using=alias(b)),
     "refresh some fields using": lambda a, b: a.ada.refresh_from_db(fields=["name"], using=alias(b)),

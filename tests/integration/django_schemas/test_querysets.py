@@ -323,8 +323,11 @@ QUERIES: dict[str, Callable[[Place], Any]] = {
     "generic": lambda p: list(p(Owner).objects.filter(notes__text="polite").values_list("notes__witness")),
     "adopted": lambda p: list(p(Badge).objects.filter(user__username="ada").values_list("user__last_name")),
     "extra tables": lambda p: list(
-        p(Car).objects.extra(tables=["garage_owner"], where=["garage_owner.id = garage_car.owner_id"])
-        .order_by("pk").values_list("witness")
+        p(Car).objects.extra(
+            select={"w": "garage_owner.witness"},
+            tables=["garage_owner"],
+            where=["garage_owner.id = garage_car.owner_id"],
+        ).order_by("pk").values_list("witness", "w")
     ),
     "update over a join": lambda p: (
         p(Car).objects.filter(owner__name="Ada").update(name=F("name")), p(Car).objects.update(owner=F("owner"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connections
 
+from django_schemas.alias import SchemaAlias
 from tests.apps.garage.models import Owner
 from tests.apps.garage.witness import Place
 from tests.apps.platform.models import Plan
@@ -52,6 +53,19 @@ def test_first_opened_by_a_schema_alias(committed: None, acme: Place, globex: Pl
     read, more, opened, same = in_new_thread(read_all)
     assert read == ["default.acme", "default.globex", "default.registry"]
     assert (more, opened, len(same)) == (1, 1, 1)
+
+
+def test_first_opened_by_a_schema_alias_itself(committed: None, initech: Place) -> None:
+    """The same on a database without replicas, where nothing asks for the plain alias before."""
+
+    def open_all() -> tuple[str, str, int, int]:
+        aliases = [SchemaAlias("shard2", schema, "tenant") for schema in ("initech", "nobody", "initech")]
+        witness = initech(Owner).objects.get(name="Ada").witness
+        same = {id(connections[alias]) for alias in (*aliases, "shard2")}
+        opened = [each for each in connections.all(initialized_only=True) if each.alias == "shard2"]
+        return witness, type(connections["shard2"].alias).__name__, len(same), len(opened)
+
+    assert in_new_thread(open_all) == ("shard2.initech", "str", 1, 1)
 
 
 def test_close_all_closes_what_a_schema_alias_opened(committed: None, acme: Place) -> None:
