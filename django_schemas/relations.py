@@ -24,9 +24,10 @@ def guard_manager_class(cls: type) -> None:
         method = vars(cls).get(name)
         if method is not None:
             setattr(cls, name, _same_schema(method))
-    prefetch = vars(cls).get("get_prefetch_querysets")
-    if prefetch is not None:
-        setattr(cls, "get_prefetch_querysets", _one_schema(prefetch))  # noqa: B010 - not known to type checkers
+    for name, guard in (("get_prefetch_querysets", _one_schema), ("_apply_rel_filters", _on_a_copy)):
+        method = vars(cls).get(name)
+        if method is not None:
+            setattr(cls, name, guard(method))
     if "constrained_target" in vars(cls) and plain_class(cls.__base__) is Manager:
         for name in ("count", "exists"):
             setattr(cls, name, _on_relation(name, getattr(cls, name)))
@@ -63,7 +64,7 @@ def _one_schema(method: Callable[..., Any]) -> Callable[..., Any]:
                     f"A queryset on {carried.placement} was given to fetch what belongs to objects of "
                     f"{alias.placement}: make it in their schema."
                 )
-        # Django gives hints to the very queryset of a Prefetch, which others may use after us in another schema.
+        # Django gives hints to the very queryset of a Prefetch, which may be used in another schema afterwards.
         copies = [queryset._chain() for queryset in querysets] if querysets is not None else None
         # What Django makes by itself is made here.
         with ensure_active(alias):
@@ -72,9 +73,15 @@ def _one_schema(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _clash(one: SchemaAlias, two: SchemaAlias) -> bool:
-    """Tell whether two places are different schemas of one environment."""
-    return one.environment == two.environment and not one.same_place(two)
+def _on_a_copy(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `_apply_rel_filters`: it gives hints to the very queryset of a Prefetch, too."""
+
+    @wraps(method)
+    def guarded(self: Any, queryset: Any) -> Any:
+        # One that this manager made has the placement of the manager's instance.
+        return method(self, queryset._chain() if getattr(queryset, "placement", self) is None else queryset)
+
+    return guarded
 
 
 @cache

@@ -80,7 +80,7 @@ class Place:
 
 def seen(rows: Iterable[Model], *fields: str) -> list[Any]:
     """What rows show of themselves, sorted: their name, or these fields, and their witness."""
-    return sorted(tuple(getattr(row, field) for field in fields or ("name",)) + (row.witness,) for row in rows)
+    return sorted(tuple(getattr(row, field) for field in (*(fields or ("name",)), "witness")) for row in rows)
 
 
 def make_place(db: str, schema: str) -> None:

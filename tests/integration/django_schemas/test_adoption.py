@@ -125,7 +125,7 @@ def test_pickled_instance_is_saved_at_home(acme: Place, globex: Place) -> None:
 
 @pytest.mark.parametrize("context", ["acme", "globex", "nothing"])
 def test_permissions_of_a_user(context: str, acme: Place, globex: Place) -> None:
-    """A user has the permissions of their own schema, or, where another is active, it is an error: never the other's."""
+    """A user has the permissions of their own schema; where another is active it is an error, never the other's."""
     for place, codename in ((acme, "add_car"), (globex, "delete_car")):
         group = place(Group).objects.create(name="mechanics")
         group.permissions.add(place(Permission).objects.get(codename=codename))

@@ -134,7 +134,7 @@ def test_join_of_two_databases_is_refused(initech: Place, nothing_sent: Watch) -
 
 
 def test_subquery_in_another_database_is_refused(acme: Place, initech: Place, nothing_sent: Watch) -> None:
-    """A query of initech inside of one of the registry, or the other way round, is refused; within a database it works."""
+    """A query of initech inside of one of the registry is refused, and the other way round; in one database not."""
     queries: list[Any] = [
         Plan.objects.filter(pk__in=initech(Owner).objects.values("plan")),
         initech(Owner).objects.filter(plan__in=Plan.objects.all()),

@@ -129,11 +129,12 @@ def test_hints_say_where_an_operation_runs(acme: Place) -> None:
 
 
 def test_migrations_of_public_are_not_mistaken_for_the_schemas(new_schema: str) -> None:
-    """`public`, which is visible while a schema is migrated, says that all is applied: the schema is made all the same."""
+    """`public`, visible while a schema is migrated, says that all is applied: the schema is made all the same."""
     with connections["default"].cursor() as cursor:
         cursor.execute("DELETE FROM public.django_migrations")
         cursor.execute(
-            "INSERT INTO public.django_migrations (app, name, applied) SELECT app, name, applied FROM acme.django_migrations"
+            "INSERT INTO public.django_migrations (app, name, applied) "
+            "SELECT app, name, applied FROM acme.django_migrations"
         )
         cursor.execute("TRUNCATE registry.django_migrations")
     migrate("default", schema=new_schema, environment="tenant")
@@ -194,7 +195,7 @@ def test_foreign_schema_is_not_taken_over(comment: str | None, new_schema: str) 
 
 
 def test_declared_schema_may_be_there(schemas: Any) -> None:
-    """The declared schema of a single-schema environment may be there already, unmarked: so an existing project begins."""
+    """A declared schema may be there already, unmarked: that is how an existing project begins."""
     with connections["default"].cursor() as cursor:
         cursor.execute("COMMENT ON SCHEMA registry IS NULL")
     migrate("default", environment="registry")
@@ -380,7 +381,8 @@ def test_post_migrate_makes_content_types_and_permissions(new_schema: str) -> No
     place = Place("default", new_schema)
     with schema_cursor("default", new_schema) as cursor:
         cursor.execute(
-            "SELECT count(DISTINCT c.id), count(*) FROM auth_permission p JOIN django_content_type c ON c.id = content_type_id"
+            "SELECT count(DISTINCT c.id), count(*) "
+            "FROM auth_permission p JOIN django_content_type c ON c.id = content_type_id"
         )
         assert cursor.fetchall() == [(15, 60)]
     assert place(ContentType).objects.count() == 15

@@ -1,4 +1,4 @@
-"""Reads from a real streaming replica: which go there, which stay with the primary, and that nothing is written there."""
+"""Reads from a real streaming replica: which go there, which stay with the primary, and that no write does."""
 
 import pickle
 import time

@@ -191,7 +191,7 @@ def test_alias_of_no_place(db: str, schema: str, candidates: tuple[str, ...] | N
 
 @pytest.mark.parametrize("name", ["public", "pg_catalog", "Acme", "", "a" * 64])
 def test_alias_of_an_invalid_schema(name: str) -> None:
-    """No alias can be had for an invalid name; `public` is one unless it is declared, even if only on another database."""
+    """No alias can be had for an invalid name; `public` is one, unless this very database's environment declares it."""
     with pytest.raises(InvalidSchemaName):
         environments.alias_for("eu", name)
 

@@ -47,7 +47,7 @@ RESERVED = ["public", "information_schema", "pg_catalog", "pg_toast", "pg_", "pg
 
 @pytest.mark.parametrize("name", VALID)
 def test_valid_name_is_returned_unchanged(name: str) -> None:
-    """Lower-case letters, digits, `_` and `-` make a name; SQL key words are names like others, since they are quoted."""
+    """Lower-case letters, digits, `_` and `-` make a name; SQL key words too, since names are always quoted."""
     assert validate_schema_name(name) == name
 
 
