@@ -22,6 +22,7 @@ class PlanFactory(DjangoModelFactory):
 
     class Meta:
         model = Plan
+        django_get_or_create = ["name"]
 
 
 class GarageFactory(DjangoModelFactory):
