@@ -163,9 +163,7 @@ class Server:
         except PostgresError as error:
             said = self.log.read_bytes()[seen:].decode(errors="replace") if self.log.exists() else ""
             if not any(reason in said for reason in TRANSIENT):
-                raise PostgresError(
-                    f"{error}\n{said.strip()}\nIf its data is damaged, delete {self.folder}"
-                ) from error
+                raise PostgresError(f"{error}\n{said.strip()}\nIf its data is damaged, delete {self.folder}") from error
 
     def _port(self) -> int:
         """Return the port of the last start, or a new one if there was none or others took it."""

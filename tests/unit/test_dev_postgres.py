@@ -17,9 +17,7 @@ import pytest
 
 from tools import postgres
 
-START = (
-    "import sys, pathlib; from tools import postgres; print(postgres.ensure(home=pathlib.Path(sys.argv[1])))"
-)
+START = "import sys, pathlib; from tools import postgres; print(postgres.ensure(home=pathlib.Path(sys.argv[1])))"
 
 
 def launch(home: Path) -> "subprocess.Popen[str]":

@@ -119,7 +119,7 @@ def test_existing_schema_is_never_taken_over(tenants: Any, mark: str | None) -> 
 
 def test_rolled_back_with_the_callers_transaction(tenants: Any) -> None:
     """Where registry and schema share a database, both are part of the caller's transaction."""
-    with pytest.raises(ZeroDivisionError), transaction.atomic():  # noqa: PT012 - the block is what rolls back
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
         tenant = Tenant.objects.create(name="Phantom", db="default")
         assert (tenant.status, schema_exists("default", "phantom")) == ("active", True)
         1 / 0  # noqa: B018
