@@ -21,8 +21,8 @@ from .context import active_alias, ensure_active
 from .importing import watch_imports
 from .managers import placed_manager
 from .membership import declared_environment, environments_of, environments_of_name, is_current, table_environments
+from .places import instance_alias, place, placed_using, refuse_other, single_home
 from .relations import guard_descriptors
-from .routers import instance_alias, place, placed_using, refuse_other, single_home
 from .target import migrating
 
 __all__ = ["adopt", "known_table", "prepare"]

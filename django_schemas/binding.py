@@ -14,7 +14,7 @@ from .alias import SchemaAlias, SchemaTable
 from .context import activate, active_alias
 from .environments import alias_for
 from .exceptions import ConfigError, NoActiveSchema
-from .routers import instance_alias, no_schema_message, refuse_other, single_home
+from .places import instance_alias, no_schema_message, refuse_other, single_home
 
 __all__ = ["BoundModel", "auto_bind", "bind", "inherit_bind"]
 

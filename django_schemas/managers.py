@@ -15,6 +15,7 @@ from .alias import SchemaAlias
 from .context import active_alias
 from .importing import importing
 from .membership import table_environments
+from .places import instance_alias, placed_using
 from .querysets import (
     SchemaModelIterable,
     SchemaQuery,
@@ -25,7 +26,6 @@ from .querysets import (
     plain_class,
 )
 from .relations import guard_manager_class
-from .routers import instance_alias, placed_using
 
 __all__ = ["placed_manager", "placed_manager_class"]
 

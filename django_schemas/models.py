@@ -12,7 +12,7 @@ from .alias import SchemaAlias
 from .binding import auto_bind, bind, inherit_bind
 from .context import active_alias
 from .membership import environments_of
-from .routers import single_home
+from .places import single_home
 
 __all__ = [*_models.__all__, "SchemaModel"]
 

@@ -21,9 +21,10 @@ from .context import ensure_active
 from .environments import replicas_of
 from .exceptions import SchemaMismatch
 from .membership import table_environments
-from .routers import belongs, instance_alias, place, placed_using, refuse_other
+from .places import instance_alias, placed_using, refuse_other, settle
+from .raw import SchemaRawQuerySet
 
-__all__ = ["SchemaQuery", "SchemaQuerySetMixin", "carry", "mixed", "placed_queryset_class", "plain_class", "settle"]
+__all__ = ["SchemaQuery", "SchemaQuerySetMixin", "carry", "mixed", "placed_queryset_class", "plain_class"]
 
 
 class SchemaQuery(Query):
@@ -90,19 +91,6 @@ class SchemaModelIterable(ModelIterable):  # type: ignore[type-arg]  # not gener
             isinstance(source.table_name, SchemaTable) and alias.environment not in source.table_name.environments
             for source in self.queryset.query.alias_map.values()
         )
-
-
-def settle(instance: Model, alias: SchemaAlias, seen: set[int] | None = None) -> None:
-    """Tell an object that was read through an alias, and those fetched along with it, where they belong."""
-    seen = seen if seen is not None else set()
-    if id(instance) in seen:
-        return
-    seen.add(id(instance))
-    instance._state.db = alias.primary if belongs(instance, alias) else place(type(instance))
-    for related in instance._state.fields_cache.values():
-        own = getattr(getattr(related, "_state", None), "db", None)
-        if isinstance(own, SchemaAlias) and own.same_place(alias):
-            settle(related, alias, seen)
 
 
 # The stubs lack most of what a queryset has inside.
@@ -189,8 +177,6 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
 
     def raw(self, raw_query: Any, params: Any = (), translations: Any = None, using: str | None = None) -> Any:
         """A raw query that runs in this queryset's schema."""
-        from .raw import SchemaRawQuerySet
-
         using = self._db if using is None else placed_using(self.model, using, self.placement)
         raw: Any = SchemaRawQuerySet(
             raw_query, model=self.model, params=params, translations=translations, using=using, hints=self._hints

@@ -11,8 +11,7 @@ from django.utils.functional import cached_property
 
 from .alias import SchemaAlias
 from .context import ensure_active
-from .querysets import settle
-from .routers import placed_using
+from .places import placed_using, settle
 from .search_path import local_search_path
 
 __all__ = ["SchemaRawQuerySet"]

@@ -12,8 +12,8 @@ from django.db.models import Manager, Model
 from .alias import SchemaAlias
 from .context import ensure_active
 from .exceptions import SchemaMismatch
+from .places import refuse_other
 from .querysets import mixed, plain_class
-from .routers import refuse_other
 
 __all__ = ["guard_descriptors", "guard_manager_class"]
 

@@ -5,21 +5,17 @@ by `TENANCY["PLACING"]`.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from django.db.models import Count
+from django.db.models import Count, Model
 
 from django_schemas.exceptions import ConfigError
 
 from .conf import conf
 
-if TYPE_CHECKING:
-    from .models import AbstractTenant
-
 __all__ = ["choose_database", "fewest_tenants"]
 
 
-def choose_database(tenant: "AbstractTenant") -> str:
+def choose_database(tenant: Model) -> str:
     """The database for a new tenant, as the strategy of the settings chooses.
 
     Raises:
@@ -34,7 +30,7 @@ def choose_database(tenant: "AbstractTenant") -> str:
     return chosen
 
 
-def fewest_tenants(tenant: "AbstractTenant", databases: Sequence[str]) -> str:
+def fewest_tenants(tenant: Model, databases: Sequence[str]) -> str:
     """The database with the fewest tenants; of several, the first in the settings."""
     rows = type(tenant)._default_manager.filter(db__in=databases).values_list("db").annotate(Count("pk"))
     counts = dict(rows)

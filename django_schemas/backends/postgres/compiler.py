@@ -15,8 +15,8 @@ from ...context import active_alias, ensure_active
 from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
+from ...places import no_schema_message, single_home
 from ...replicas import note_write
-from ...routers import no_schema_message, single_home
 
 __all__ = [
     "SQLAggregateCompiler",

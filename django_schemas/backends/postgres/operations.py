@@ -14,7 +14,7 @@ from ...context import active_alias
 from ...environments import primary_of
 from ...exceptions import NoActiveSchema
 from ...identifiers import qualified
-from ...routers import no_schema_message, single_home
+from ...places import no_schema_message, single_home
 from ...target import migrating
 
 __all__ = ["DatabaseOperations"]

@@ -10,8 +10,9 @@ from django.test import override_settings
 from django_schemas import Placement, bind, schema_context
 from django_schemas.alias import SchemaAlias
 from django_schemas.exceptions import ConfigError, NoActiveSchema, SchemaMismatch
+from django_schemas.places import place, placed_using
 from django_schemas.replicas import forget_writes, note_write
-from django_schemas.routers import ExplicitRouter, place, placed_using
+from django_schemas.routers import ExplicitRouter
 from django_schemas.target import Target, target_is
 from tests.apps.depot.models import Contract
 from tests.apps.garage.models import Badge, Car, Owner
