@@ -146,3 +146,16 @@ def test_subquery_in_another_database_is_refused(acme: Place, initech: Place, no
     acme(Owner).objects.update(plan=Plan.objects.get())
     assert seen(Plan.objects.filter(pk__in=acme(Owner).objects.values("plan"))) == [("gold", "default.registry")]
     assert acme(Owner).objects.filter(plan__in=Plan.objects.filter(name="gold")).count() == 2
+
+
+def test_created_with_an_object_of_the_registry(acme: Place) -> None:
+    """A bound queryset creates a row that refers to the registry while nothing is active, and so does a bound model."""
+    plan = Plan.objects.get()
+    created = acme(Owner).objects.create(name="New", plan=plan, witness=acme.witness)
+    made = acme(Owner)(name="Made", plan=plan, witness=acme.witness)
+    made.save()
+    assert (created.plan, made.plan) == (plan, plan)
+    assert seen(acme(Owner).objects.filter(plan=plan, name__in=["New", "Made"])) == [
+        ("Made", "default.acme"),
+        ("New", "default.acme"),
+    ]
