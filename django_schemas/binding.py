@@ -50,9 +50,11 @@ class BoundModel:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Model:
         """Make an instance that belongs to the placement."""
+        for value in (*args, *kwargs.values()):
+            refuse_other(self._alias, value)
         with activate(self._alias):
             instance = self._model(*args, **kwargs)
-        # It has the place of the objects it was given, if they have one.
+        # It has the place of the objects it was given in other ways, as in an overridden __init__.
         refuse_other(self._alias, instance)
         instance._state.db = self._alias
         return instance

@@ -141,6 +141,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
 
     def create(self, **kwargs: Any) -> Any:
         """Create an object, which belongs to this queryset's place from the beginning."""
+        self._refuse_others(kwargs.values())
         self._for_write = True
         with ensure_active(self.db):
             return super().create(**kwargs)

@@ -1,7 +1,7 @@
 """`.raw()` on a model of an environment: the SQL runs in a transaction whose search_path is the schema."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -54,7 +54,8 @@ class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
     def columns(self) -> list[str]:
         """The columns of the query, as the database names them."""
         placed = self._placed()
-        with placed._in_schema():
+        # Once the query was run, its cursor knows them.
+        with placed._in_schema() if placed.query.cursor is None else nullcontext():
             columns: list[str] = RawQuerySet.columns.func(placed)  # type: ignore[attr-defined]
         return columns
 
