@@ -177,14 +177,20 @@ class Command(BaseCommand):
 
     def run(self, options: dict[str, Any]) -> None:
         """Run another command inside a tenant, with its arguments passed through."""
-        command = [word for index, word in enumerate(options["command"]) if (index, word) != (0, "--")]
-        if not command:
+        words = [word for index, word in enumerate(options["command"]) if (index, word) != (0, "--")]
+        if not words:
             raise CommandError("Say what to run: tenant run SLUG -- COMMAND ARGS...")
+        name, *args = words
         (tenant,) = self._find([options["slug"]])
-        if _takes_database(command[0]) and not any(word.startswith("--database") for word in command):
-            command.append(f"--database={tenant.db}")
+        command = _load(name)
+        # It would use `default` otherwise.
+        if _takes_database(command, name) and not any(word.startswith("--database") for word in args):
+            args.append(f"--database={tenant.db}")
+        # Django looks for records of migrations in `public`, where a tenant has none.
+        command.requires_migrations_checks = False
         with tenant_context(tenant):
-            call_command(*command, stdout=self.stdout, stderr=self.stderr)
+            # The streams themselves: a wrapper around ours would end every piece of output with a new line.
+            call_command(command, *args, stdout=self.stdout._out, stderr=self.stderr._out)
 
     def _selected(self, options: dict[str, Any], statuses: tuple[str, ...] = ()) -> Tenants:
         if options.get("all"):
@@ -238,12 +244,15 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(value, indent=2))
 
 
-def _takes_database(name: str) -> bool:
-    """Tell whether a command can be told which database to use; it would use `default` otherwise."""
+def _load(name: str) -> BaseCommand:
     app = get_commands().get(name)
     if app is None:
         raise CommandError(f"There is no command {name!r}.")
-    command = load_command_class(app, name) if isinstance(app, str) else app
+    return load_command_class(app, name) if isinstance(app, str) else app
+
+
+def _takes_database(command: BaseCommand, name: str) -> bool:
+    """Tell whether a command can be told which database to use."""
     return any(action.dest == "database" for action in command.create_parser("manage.py", name)._actions)
 
 
