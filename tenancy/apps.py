@@ -31,4 +31,6 @@ class TenancyConfig(AppConfig):
         pre_delete.connect(refuse_deletion, sender=tenant_model, dispatch_uid="tenancy.refuse_deletion")
         for model in (tenant_model, domain_model):
             for signal in (post_save, post_delete):
-                signal.connect(registry.forget, sender=model, dispatch_uid=f"tenancy.forget.{model._meta.label}")
+                signal.connect(
+                    registry.forget_once_committed, sender=model, dispatch_uid=f"tenancy.forget.{model._meta.label}"
+                )

@@ -15,7 +15,15 @@ from django.db import router, transaction
 from .conf import conf
 from .models import AbstractDomain, AbstractTenant
 
-__all__ = ["domain_model", "forget", "remembered", "tenant_by_host", "tenant_by_slug", "tenant_model"]
+__all__ = [
+    "domain_model",
+    "forget",
+    "forget_once_committed",
+    "remembered",
+    "tenant_by_host",
+    "tenant_by_slug",
+    "tenant_model",
+]
 
 Key = tuple[str, str]
 _remembered: OrderedDict[Key, tuple[float, Any]] = OrderedDict()
@@ -48,10 +56,15 @@ def remembered(key: Key) -> bool:
     return _recall(key) is not None
 
 
-def forget(**kwargs: object) -> None:
-    """Forget all that was remembered; a receiver of the signals that tell of changes."""
+def forget() -> None:
+    """Forget all that was remembered."""
     with _lock:
         _remembered.clear()
+
+
+def forget_once_committed(using: str, **kwargs: object) -> None:
+    """Forget as a change is committed, before which others may still read what was; a receiver of model signals."""
+    transaction.on_commit(forget, using=using)
 
 
 def _find(key: Key, condition: dict[str, str]) -> AbstractTenant | None:

@@ -1,13 +1,14 @@
 """The registry's memory: bounded in time and size, empty in transactions, told of changes, and nobody's object."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 
-from tenancy import registry
+from tenancy import lifecycle, registry
 from tenancy.models import Domain, Tenant
 from tenancy.registry import remembered, tenant_by_host, tenant_by_slug
 
@@ -68,3 +69,23 @@ def test_told_of_changes() -> None:
     seen = tenant_by_host("new.test")
     domain.delete()
     assert (seen and seen.slug, tenant_by_host("new.test")) == ("hooli", None)
+
+
+def test_change_is_forgotten_when_it_is_committed() -> None:
+    """What another thread looks up between a change and its commit is not remembered beyond the commit."""
+
+    def look_up() -> str:
+        try:
+            tenant = tenant_by_slug("hooli")
+            return tenant.status if tenant else ""
+        finally:
+            connections.close_all()
+
+    tenant = Tenant.objects.get(slug="hooli")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            lifecycle.suspend(tenant)
+            before = pool.submit(look_up).result()
+        after = pool.submit(look_up).result()
+    lifecycle.resume(tenant)
+    assert (before, after) == ("active", "suspended")
