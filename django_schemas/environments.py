@@ -21,7 +21,6 @@ __all__ = [
     "environments",
     "environments_on",
     "home",
-    "multi_schema_environment_on",
     "primary_of",
     "replicas_of",
 ]
@@ -125,21 +124,6 @@ def home(name: str) -> SchemaAlias | None:
             "name it in ENVIRONMENTS of exactly one writable database."
         )
     return SchemaAlias(hosts[0], env.schema_name, name)
-
-
-def multi_schema_environment_on(db: str) -> str:
-    """Name of the one multi-schema environment that a database hosts.
-
-    Raises:
-        ConfigError: there is none, or more than one.
-    """
-    names = [name for name in environments_on(db) if not environment(name).single_schema]
-    if len(names) != 1:
-        raise ConfigError(
-            f"Database {db!r} hosts {len(names)} multi-schema environments"
-            f"{' (' + ', '.join(names) + ')' if names else ''}: say which environment is meant."
-        )
-    return names[0]
 
 
 def alias_for(db: str, schema: str, candidates: tuple[str, ...] | None = None) -> SchemaAlias:

@@ -119,7 +119,7 @@ def _as_plain(manager: Any) -> Any:
 
 
 def _rebuild_manager(plain: Any, state: dict[str, Any]) -> Any:
-    cls = placed_manager_class(plain) if issubclass(plain, BaseManager) else plain
+    cls = placed_manager_class(plain)
     manager = cls.__new__(cls)
     manager.__dict__.update(state)
     return manager

@@ -9,7 +9,7 @@ migrations can be.
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, cast
@@ -307,18 +307,19 @@ def _missing_models(executor: _SchemaExecutor) -> list[type[models.Model]]:
 def _create_tables(target: Target, missing: Sequence[type[models.Model]]) -> None:
     if not missing:
         return
-    connection = connections[target.db]
-    path = local_search_path(connection, target.search_path) if target.alias else transaction.atomic(using=target.db)
-    with path, connection.schema_editor() as editor:
+    with _seeing(target, target.search_path), connections[target.db].schema_editor() as editor:
         for model in missing:
             editor.create_model(model)
 
 
-def _own_tables(target: Target) -> Any:
+def _own_tables(target: Target) -> AbstractContextManager[None]:
     """A context in which only the target's own tables can be seen, none of ADDITIONAL_SCHEMAS."""
-    if target.alias is None:
-        return nullcontext()
-    return local_search_path(connections[target.db], (target.alias.schema,))
+    return _seeing(target, target.search_path[:1])
+
+
+def _seeing(target: Target, schemas: Sequence[str]) -> AbstractContextManager[None]:
+    """A context in which these schemas are looked into; the usual search_path for models of no environment."""
+    return nullcontext() if target.alias is None else local_search_path(connections[target.db], schemas)
 
 
 def _emit(signal: Any, target: Target, project_apps: Any, plan: Plan, signals: dict[str, Any]) -> None:
@@ -328,8 +329,7 @@ def _emit(signal: Any, target: Target, project_apps: Any, plan: Plan, signals: d
     """
     labels = app_labels_of(target.environment)
     using = target.alias if target.alias is not None else target.db
-    path = local_search_path(connections[target.db], target.search_path) if target.alias else nullcontext()
-    with path:
+    with _seeing(target, target.search_path):
         for config in apps.get_app_configs():
             if config.label in labels and config.models_module is not None:
                 signal.send(

@@ -67,6 +67,11 @@ class Conf:
         return str(self.tenancy.get("BASE_DOMAIN", "")).lower().strip(".")
 
     @property
+    def root_urlconf(self) -> str:
+        """Django's `ROOT_URLCONF`: what tenants are served."""
+        return str(settings.ROOT_URLCONF)
+
+    @property
     def public_urlconf(self) -> str | None:
         """`PUBLIC_URLCONF`: what the bare `BASE_DOMAIN` serves; None (the default): 404."""
         value: str | None = self.tenancy.get("PUBLIC_URLCONF")

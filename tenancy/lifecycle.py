@@ -40,7 +40,8 @@ def purge(tenant: AbstractTenant) -> None:
         SchemaExists: the schema of that name is not this tenant's.
     """
     check_transition(tenant.slug, tenant.status, Status.GONE)
-    if schema_exists(tenant.db, tenant.schema_name):
+    there = schema_exists(tenant.db, tenant.schema_name)
+    if there:
         mark = mark_of(tenant.db, tenant.schema_name)
         if mark is None or mark.owner != str(tenant.pk):
             raise SchemaExists(
@@ -48,7 +49,7 @@ def purge(tenant: AbstractTenant) -> None:
             )
     using = router.db_for_write(type(tenant), instance=tenant)
     with transaction.atomic(using=using):
-        if schema_exists(tenant.db, tenant.schema_name):
+        if there:
             drop_schema(tenant.db, tenant.schema_name)
         tenant.set_status(Status.GONE)
         pk = tenant.pk

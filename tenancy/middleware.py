@@ -12,7 +12,6 @@ from importlib import import_module
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template import TemplateDoesNotExist, loader
@@ -70,7 +69,7 @@ class TenantMiddleware:
             markcoroutinefunction(self)
         self.resolvers = load_resolvers(conf.resolvers)
         # Loaded here, not within the first request: what is made as a module is loaded belongs to no tenant.
-        for urlconf in filter(None, (settings.ROOT_URLCONF, conf.public_urlconf)):
+        for urlconf in filter(None, (conf.root_urlconf, conf.public_urlconf)):
             import_module(urlconf)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:

@@ -152,18 +152,6 @@ def test_single_schema_environment_with_two_databases() -> None:
         assert repr(environments.home("registry")) == "<SchemaAlias default.registry (registry)>"
 
 
-def test_the_multi_schema_environment_of_a_database() -> None:
-    """It is meant where it is the only one; none or several are an error."""
-    assert environments.multi_schema_environment_on("default") == "tenant"
-    with pytest.raises(ConfigError) as caught:
-        environments.multi_schema_environment_on("neu")
-    assert str(caught.value) == (
-        "Database 'neu' hosts 2 multi-schema environments (tenant, depot): say which environment is meant."
-    )
-    with pytest.raises(ConfigError, match="'plain' hosts 0 multi-schema environments: say which"):
-        environments.multi_schema_environment_on("plain")
-
-
 def test_alias_of_a_place() -> None:
     """The environment follows from the database, from the schema if it is a declared one, or from the candidates."""
     assert repr(environments.alias_for("default", "acme")) == "<SchemaAlias default.acme (tenant)>"
