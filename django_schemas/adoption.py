@@ -107,8 +107,9 @@ def _guard(model: type[Model]) -> None:
 def _save_base(method: Callable[..., None]) -> Callable[..., None]:
     def save_base(self: Model, *args: Any, **kwargs: Any) -> None:
         # Django passes `using` by name.
-        if kwargs.get("using") is not None:
-            kwargs["using"] = _own_place(self, kwargs["using"])
+        using, own = kwargs.get("using"), self._state.db
+        if using is not None and using is not own and not (own is None and type(using) is SchemaAlias):
+            kwargs["using"] = _own_place(self, using)
         method(self, *args, **kwargs)
 
     return save_base

@@ -54,13 +54,15 @@ class SchemaAlias(str):
     @property
     def primary(self) -> "SchemaAlias":
         """This schema in the writable database."""
-        return self if self == self.db else SchemaAlias(self.db, self.schema, self.environment)
+        return self if str.__eq__(self, self.db) else SchemaAlias(self.db, self.schema, self.environment)
 
     def same_place(self, other: "SchemaAlias") -> bool:
         """Tell whether both mean the same schema of the same database, replicas counted as their primary."""
         return self.schema == other.schema and self.db == other.db
 
     def __eq__(self, other: object) -> bool:
+        if type(other) is str:  # The most frequent one by far: `connections[alias]`.
+            return str.__eq__(self, other)
         if isinstance(other, SchemaAlias):
             return self.schema == other.schema and str.__eq__(self, other)
         return str.__eq__(self, other) if isinstance(other, str) else NotImplemented

@@ -25,6 +25,7 @@ __all__ = [
     "active_placement",
     "asteps_within",
     "ensure_active",
+    "is_innermost",
     "places",
     "schema_context",
     "steps_within",
@@ -109,10 +110,15 @@ def activate(alias: SchemaAlias) -> Iterator[SchemaAlias]:
         places.leave(alias)
 
 
+def is_innermost(alias: SchemaAlias) -> bool:
+    """Tell whether a place is the innermost active one."""
+    stack = places.stack()
+    return bool(stack) and (stack[-1] is alias or stack[-1].same_place(alias))
+
+
 def ensure_active(alias: SchemaAlias) -> AbstractContextManager[Any]:
     """A context in which a place is the innermost active one: nothing to do if it is that already."""
-    stack = places.stack()
-    return _NOTHING if stack and stack[-1].same_place(alias) else activate(alias.primary)
+    return _NOTHING if is_innermost(alias) else activate(alias.primary)
 
 
 _NOTHING: AbstractContextManager[Any] = nullcontext()

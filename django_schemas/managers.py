@@ -6,7 +6,7 @@ The classes are made on demand from the ones they replace and go by their names,
 from functools import cache
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.db.models.manager import BaseManager
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
@@ -15,7 +15,7 @@ from .alias import SchemaAlias
 from .context import active_alias
 from .importing import importing
 from .membership import table_environments
-from .places import instance_alias, placed_using
+from .places import belongs, instance_alias, placed_using, refuse_other
 from .querysets import (
     SchemaModelIterable,
     SchemaQuery,
@@ -36,6 +36,9 @@ _Manager: Any = object
 class SchemaManagerMixin(_Manager):  # type: ignore[misc]
     """What a manager needs to give its querysets their placement. Mixed into each manager class in use."""
 
+    instance: Model | None = None
+    """The object that a relation's manager was made for."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Django makes the managers of relations as subclasses of this one.
         super().__init_subclass__(**kwargs)
@@ -43,11 +46,10 @@ class SchemaManagerMixin(_Manager):  # type: ignore[misc]
 
     def get_queryset(self) -> Any:
         queryset: Any = super().get_queryset()
-        plain: Any = type(queryset)
-        if not issubclass(plain, QuerySet):
-            return queryset
-        if not issubclass(plain, SchemaQuerySetMixin):
-            queryset.__class__ = placed_queryset_class(plain)
+        if not isinstance(queryset, SchemaQuerySetMixin):
+            if not isinstance(queryset, QuerySet):
+                return queryset
+            queryset.__class__ = placed_queryset_class(type(queryset))
         if type(queryset._query) is Query:
             queryset._query.__class__ = SchemaQuery
         if queryset._iterable_class is ModelIterable:
@@ -57,23 +59,31 @@ class SchemaManagerMixin(_Manager):  # type: ignore[misc]
             return queryset
         if self._db is not None and self._hints.get("placement") is self._db:
             queryset._db = None
+        if self.instance is not None:
+            queryset._query.of_objects = belongs(self.instance, alias)
         return carry(queryset, alias)
 
     def _carried(self) -> SchemaAlias | None:
         """The place that querysets of this manager are bound to as they are made."""
+        environments = table_environments(self.model)
+        if self._db is not None or self._hints or self.instance is not None:
+            alias = self._given(environments)
+            if alias is not None:
+                return alias
+        alias = active_alias(environments)
+        return None if alias is None or importing() else alias
+
+    def _given(self, environments: tuple[str, ...]) -> SchemaAlias | None:
+        """The place that this manager was bound to, or that of its instance."""
+        instance = self._hints.get("instance", self.instance)
         if isinstance(self._db, SchemaAlias):
+            refuse_other(self._db, instance)
             return self._db.primary
         placement: SchemaAlias | None = self._hints.get("placement")
         if placement is not None:
             return placement
-        environments = table_environments(self.model)
-        instance = self._hints.get("instance", getattr(self, "instance", None))
-        if instance is not None:
-            alias = instance_alias(instance, environments)
-            if alias is not None:
-                return alias.primary
-        alias = active_alias(environments)
-        return None if alias is None or importing() else alias
+        alias = instance_alias(instance, environments) if instance is not None else None
+        return alias.primary if alias is not None else None
 
     def db_manager(self, using: str | None = None, hints: Any = None) -> Any:
         if using is not None and not isinstance(using, SchemaAlias):

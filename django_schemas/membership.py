@@ -32,7 +32,8 @@ def is_current(model: type[Model]) -> bool:
 
 def table_environments(model: type[Model]) -> tuple[str, ...]:
     """Names of the environments of a model that is known to be in some, as its table was told: the quick way."""
-    return cast(SchemaTable, model._meta.db_table).environments
+    table: SchemaTable = model._meta.db_table  # type: ignore[assignment]  # it is one
+    return table.environments
 
 
 def owner_of(model: type[Model]) -> type[Model] | None:

@@ -1,8 +1,8 @@
 """Querysets that carry a placement.
 
-A queryset keeps the placement that its manager gave it through every clone, passes it to the router as a hint, and
-marks its query with it, so that the compiler can tell when queries of two schemas were put into one statement. Objects
-of another schema are refused where they are given to a queryset, before there is a statement.
+A queryset's query keeps the placement that the manager gave it through every clone, so that it is asked there, and so
+that the compiler can tell when queries of two schemas were put into one statement. Objects of another schema are
+refused where they are given to a queryset, before there is a statement.
 
 The classes are made on demand from the ones they replace and go by their names: custom managers and querysets, those
 of other packages included, work unchanged.
@@ -12,17 +12,20 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
+from django.db import router
 from django.db.models import Model
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias, SchemaTable
-from .context import ensure_active
+from .context import activate, ensure_active, is_innermost
 from .environments import replicas_of
 from .exceptions import SchemaMismatch
 from .membership import table_environments
-from .places import instance_alias, placed_using, refuse_other, settle
+from .places import belongs, instance_alias, placed_using, refuse_other, settle
 from .raw import SchemaRawQuerySet
+from .replicas import reader
+from .routers import ExplicitRouter
 
 __all__ = ["SchemaQuery", "SchemaQuerySetMixin", "carry", "mixed", "placed_queryset_class", "plain_class"]
 
@@ -32,13 +35,32 @@ class SchemaQuery(Query):
 
     placement: SchemaAlias | None = None
 
+    of_objects: bool = False
+    """Whether objects of the placement were looked for: their keys mean other objects in any other place."""
+
     def check_query_object_type(self, value: Any, opts: Any, field: Any) -> None:
         """Refuse an object of another schema as the value of a look-up."""
         super().check_query_object_type(value, opts, field)
-        if self.placement is not None:
-            refuse_other(self.placement, value)
-        elif isinstance(value, Model):
+        if not isinstance(value, Model):
+            return
+        if self.placement is None:
             self._learn(value._state.db)
+        else:
+            refuse_other(self.placement, value)
+        if self.placement is not None and belongs(value, self.placement):
+            self.of_objects = True
+
+    def moved(self, alias: SchemaAlias) -> None:
+        """Refuse to be asked in another schema than the one of the objects that were looked for.
+
+        Raises:
+            SchemaMismatch: it would be.
+        """
+        if self.of_objects and self.placement is not None and not self.placement.same_place(alias):
+            raise SchemaMismatch(
+                f"A query that looks for objects of {self.placement.placement} can't be asked in {alias.placement}: "
+                "begin with using(), and load the objects there."
+            )
 
     def check_related_objects(self, field: Any, value: Any, opts: Any) -> None:
         """Check the value of a look-up in a relation; a query of another schema is refused as it is compiled."""
@@ -71,7 +93,7 @@ class SchemaModelIterable(ModelIterable):  # type: ignore[type-arg]  # not gener
     def __iter__(self) -> Iterator[Model]:
         queryset: Any = self.queryset
         # Not `queryset.placement`: somebody may have given the queryset a class of their own.
-        carried = queryset._db or queryset._hints.get("placement")
+        carried = queryset._db or queryset.query.placement
         if carried is not None and not queryset.query.select_related and not replicas_of(carried.db):
             return super().__iter__()
         return self._settled(queryset.db)
@@ -100,26 +122,38 @@ _QuerySet: Any = object
 class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
     """What a queryset needs to keep its placement. Mixed into QuerySet and each of its subclasses in use."""
 
+    _db: str | None
+
     @property
     def placement(self) -> SchemaAlias | None:
         """The place that this queryset carries, if it carries one."""
-        # The query may have learnt it later, from an object it was filtered by.
-        placement: SchemaAlias | None = self._hints.get("placement") or self._query.placement
+        placement: SchemaAlias | None = self._query.placement
         return placement
 
     @property
     def db(self) -> SchemaAlias:
         """The alias to be asked, with the schema."""
-        if self._query.placement is not None and "placement" not in self._hints:
-            carry(self, self._query.placement)
-        # Another router of the project's may have named the database: the schema is added, or this is an error.
-        return placed_using(self.model, super().db, self.placement)
+        if type(self._db) is SchemaAlias:
+            return self._db
+        placement: SchemaAlias | None = self._query.placement
+        if placement is not None and self._db is None and _is_settled(placement, self._hints.get("instance")):
+            return placement if self._for_write else reader(placement)
+        return self._routed(placement)
+
+    def _routed(self, placement: SchemaAlias | None) -> SchemaAlias:
+        """What the routers say. Another one of the project's may name the database: the schema is added."""
+        using = self._db
+        if using is None:
+            hints = self._hints if placement is None else {**self._hints, "placement": placement}
+            using = (router.db_for_write if self._for_write else router.db_for_read)(self.model, **hints)
+        return placed_using(self.model, using, placement)
 
     def using(self, alias: str | None) -> Any:
         """The same queryset for a database given by hand; a plain alias means the schema carried, or the active one."""
         clone = super().using(alias)
         if alias is not None:
             clone._db = placed_using(self.model, alias, self.placement)
+            clone._query.moved(clone._db)
             carry(clone, clone._db.primary)
         return clone
 
@@ -141,9 +175,14 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
 
     def create(self, **kwargs: Any) -> Any:
         """Create an object, which belongs to this queryset's place from the beginning."""
-        self._refuse_others(kwargs.values())
         self._for_write = True
-        with ensure_active(self.db):
+        alias = self.db
+        for value in kwargs.values():
+            if isinstance(value, Model):
+                refuse_other(alias, value)
+        if is_innermost(alias):
+            return super().create(**kwargs)
+        with activate(alias):
             return super().create(**kwargs)
 
     create.alters_data = True  # type: ignore[attr-defined]
@@ -152,7 +191,13 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         """Insert objects; those of another schema are refused."""
         objs = list(objs)
         self._refuse_others(objs)
-        return super().bulk_create(objs, *args, **kwargs)
+        # Django asks for `db` once for each object.
+        given = self._db
+        self._db = self.db if objs else given
+        try:
+            return super().bulk_create(objs, *args, **kwargs)
+        finally:
+            self._db = given
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
 
@@ -179,8 +224,9 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
     def raw(self, raw_query: Any, params: Any = (), translations: Any = None, using: str | None = None) -> Any:
         """A raw query that runs in this queryset's schema."""
         using = self._db if using is None else placed_using(self.model, using, self.placement)
+        hints = self._hints if self.placement is None else {**self._hints, "placement": self.placement}
         raw: Any = SchemaRawQuerySet(
-            raw_query, model=self.model, params=params, translations=translations, using=using, hints=self._hints
+            raw_query, model=self.model, params=params, translations=translations, using=using, hints=hints
         )
         raw._prefetch_related_lookups = self._prefetch_related_lookups[:]
         if hasattr(self, "_fetch_mode"):  # Django 6.1.
@@ -202,9 +248,16 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
 
 def carry(queryset: Any, alias: SchemaAlias) -> Any:
     """Bind a queryset to a place, in place, and return it."""
-    queryset._hints = {**queryset._hints, "placement": alias}
     queryset._query.placement = alias
     return queryset
+
+
+def _is_settled(placement: SchemaAlias, instance: Model | None) -> bool:
+    """Tell whether a placement alone says where to ask: no other router has a say, nor an object of another place."""
+    routers = router.routers
+    if not routers or type(routers[0]) is not ExplicitRouter:
+        return False
+    return instance is None or instance._state.db is placement or instance._state.db == placement
 
 
 @cache

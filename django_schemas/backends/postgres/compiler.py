@@ -11,7 +11,7 @@ from django.db.backends.postgresql import compiler
 
 from ...adoption import known_table
 from ...alias import SchemaAlias, SchemaTable
-from ...context import active_alias, ensure_active
+from ...context import activate, active_alias, is_innermost
 from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
@@ -38,13 +38,14 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         """Compile the statement, with the schema in front of its tables."""
         # Django compiles subqueries with the connection alone: the connection keeps what is being compiled on it.
         stack = self.connection.compiling
-        alias = self._alias(stack[-1] if stack else None)
+        using, own = self.using, getattr(self.query, "placement", None)
+        alias = using if own is using and own is not None else self._alias(using, own, stack[-1] if stack else None)
         stack.append(alias)
         try:
-            if alias is None:
+            if alias is None or is_innermost(alias):
                 return self.in_schema(super().as_sql(*args, **kwargs))
             # Conditions that Django adds as it compiles (the content type of a generic relation) are looked up here.
-            with ensure_active(alias):
+            with activate(alias.primary):
                 return self.in_schema(super().as_sql(*args, **kwargs))
         finally:
             stack.pop()
@@ -53,10 +54,9 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         """Put the schema in front of the table that the statement writes to."""
         return compiled
 
-    def _alias(self, enclosing: SchemaAlias | None) -> SchemaAlias | None:
-        """The alias that this statement is compiled for."""
-        given = self.using if isinstance(self.using, SchemaAlias) else enclosing
-        own: SchemaAlias | None = getattr(self.query, "placement", None)
+    def _alias(self, using: str | None, own: SchemaAlias | None, enclosing: SchemaAlias | None) -> SchemaAlias | None:
+        """The alias that this statement is compiled for: what it was given, what its own query carries, or else."""
+        given = using if isinstance(using, SchemaAlias) else enclosing
         if given is None or own is None:
             return given or own
         shared = given.environment == own.environment or given.environment in self._environments()
@@ -64,7 +64,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
             raise SchemaMismatch(
                 f"A query on {own.placement} was put into one on {given.placement}: make both in one schema."
             )
-        if given.environment == own.environment or self.using is given:
+        if given.environment == own.environment or using is given:
             return given
         if own.db != primary_of(self.connection.alias):
             raise SchemaMismatch(
@@ -78,16 +78,18 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         return table.environments if isinstance(table, SchemaTable) else ()
 
     def get_from_clause(self) -> Any:
+        query = self.query
         # Before Django's, which counts a reference to each table of extra(tables=...).
-        used = [source for alias, source in self.query.alias_map.items() if self.query.alias_refcount[alias]]
+        used = [source for alias, source in query.alias_map.items() if query.alias_refcount[alias]]
         clauses, params = super().get_from_clause()
         for index, source in enumerate(used):
             table = getattr(source, "table_name", None)
-            if isinstance(table, SchemaTable):
+            if type(table) is SchemaTable:
                 head = f"{source.join_type} " if source.join_type else ""
                 clauses[index] = self.with_schema(clauses[index], head, table)
-        # Behind the joins stand the tables that were named by hand.
-        clauses[len(used) :] = [self._qualify_extra(clause) for clause in clauses[len(used) :]]
+        if len(clauses) > len(used):
+            # Behind the joins stand the tables that were named by hand.
+            clauses[len(used) :] = [self._qualify_extra(clause) for clause in clauses[len(used) :]]
         return clauses, params
 
     def _qualify_extra(self, clause: str) -> str:
@@ -97,21 +99,24 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
 
     def with_schema(self, sql: str, head: str, table: SchemaTable) -> str:
         """Put the schema in front of the table's name, which follows `head` in the statement."""
-        name = quote(table)
-        if not sql.startswith(head + name):
-            raise SchemasError(f"This version of Django writes {sql!r} where {head + name!r} was expected.")
-        return f"{head}{quote(self.schema_of(table))}.{sql[len(head) :]}"
+        expected = head + quote(table)
+        if not sql.startswith(expected):
+            raise SchemasError(f"This version of Django writes {sql!r} where {expected!r} was expected.")
+        alias = self.connection.compiling[-1]
+        schema = (
+            alias.schema
+            if alias is not None and alias.environment in table.environments
+            else self._schema_elsewhere(table)
+        )
+        return f"{head}{quote(schema)}.{sql[len(head) :]}"
 
-    def schema_of(self, table: SchemaTable) -> str:
-        """The schema that a table of this statement stands in.
+    def _schema_elsewhere(self, table: SchemaTable) -> str:
+        """The schema of a table that is not in the environment this statement is compiled for.
 
         Raises:
             NoActiveSchema: nothing says which.
             SchemaMismatch: its environment lives in another database than the one asked.
         """
-        alias: SchemaAlias | None = self.connection.compiling[-1]
-        if alias is not None and alias.environment in table.environments:
-            return alias.schema
         db = primary_of(self.connection.alias)
         found = active_alias(table.environments, db) or single_home(table.environments)
         if found is None:
@@ -128,10 +133,10 @@ class WritingMixin(QualifyingMixin):
     """For the compilers of statements that write."""
 
     def execute_sql(self, *args: Any, **kwargs: Any) -> Any:
-        db = primary_of(self.connection.alias)
-        if db != self.connection.alias:
-            raise ReadOnlyReplica(f"Database {self.connection.alias!r} is a replica: write to {db!r}.")
-        note_write(db)
+        connection = self.connection
+        if connection.primary != connection.alias:
+            raise ReadOnlyReplica(f"Database {connection.alias!r} is a replica: write to {connection.primary!r}.")
+        note_write(connection.primary)
         return super().execute_sql(*args, **kwargs)
 
 
@@ -151,9 +156,7 @@ class SQLInsertCompiler(WritingMixin, compiler.SQLInsertCompiler):
         table = self.query.get_meta().db_table
         if not isinstance(table, SchemaTable):
             return compiled
-        query: Any = self.query
-        head = self.connection.ops.insert_statement(on_conflict=query.on_conflict) + " "
-        return [(self.with_schema(sql, head, table), params) for sql, params in compiled]
+        return [(self.with_schema(sql, "INSERT INTO ", table), params) for sql, params in compiled]
 
 
 class SQLUpdateCompiler(WritingMixin, compiler.SQLUpdateCompiler):

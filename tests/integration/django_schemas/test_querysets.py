@@ -16,9 +16,10 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.views.generic import ListView
 
-from django_schemas.exceptions import NoActiveSchema
+from django_schemas.exceptions import NoActiveSchema, SchemaMismatch
 from tests.apps.garage.models import Badge, Car, CarQuerySet, OldCar, Owner, Tag, Truck
 from tests.apps.garage.witness import Place, seen
+from tests.apps.platform.models import Plan
 
 Watch = Callable[[], AbstractContextManager[Any]]
 
@@ -240,6 +241,37 @@ def test_plain_alias_takes_the_carried_schema(acme: Place, globex: Place) -> Non
             list(Owner.objects.using("shard2"))
     with pytest.raises(NoActiveSchema):
         list(Owner.objects.using("default"))
+
+
+def test_using_after_an_object(acme: Place, globex: Place, nothing_sent: Watch) -> None:
+    """Once an object was looked for, the queryset stays in its schema: the key means another object elsewhere."""
+    querysets = [
+        acme(Car).objects.filter(owner=acme.ada),
+        acme(Car).objects.exclude(owner__in=[acme.ada]),
+        acme.ada.car_set.all(),
+        acme.beetle.tags.all(),
+        acme.ada.notes.all(),
+    ]
+    other = globex.ada._state.db
+    for queryset in querysets:
+        with nothing_sent(), pytest.raises(SchemaMismatch):
+            queryset.using(other)
+    for manager in (acme.ada.car_set, acme.beetle.tags, acme.ada.notes):
+        with nothing_sent(), pytest.raises(SchemaMismatch):
+            list(manager.db_manager(other).all())
+    assert seen(querysets[0].using(acme.ada._state.db)) == [("Beetle", "default.acme"), ("Unimog", "default.acme")]
+
+
+def test_using_after_an_object_of_the_registry(acme: Place, globex: Place) -> None:
+    """What all schemas refer to may be looked for in each of them."""
+    plan = Plan.objects.get()
+    for place in (acme, globex):
+        place(Owner).objects.filter(name="Ada").update(plan=plan)
+    other = globex.ada._state.db
+    assert seen(acme(Owner).objects.filter(plan=plan).using(other)) == [("Ada", "default.globex")]
+    with acme.active():
+        assert seen(plan.owner_set.all()) == [("Ada", "default.acme")]
+        assert seen(plan.owner_set.using(other)) == [("Ada", "default.globex")]
 
 
 def test_template_evaluates_a_queryset_in_its_schema(made: Any, elsewhere: None) -> None:

@@ -6,6 +6,7 @@ from django.db import connections
 from django.db.backends.postgresql import base
 
 from ....alias import SchemaAlias
+from ....environments import primary_of
 from ..introspection import DatabaseIntrospection
 from ..operations import DatabaseOperations
 from ..schema import DatabaseSchemaEditor
@@ -22,6 +23,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         super().__init__(settings_dict, str.__str__(alias))
+        self.primary = primary_of(self.alias)
         # What is being compiled on this connection, the innermost statement last: see compiler.QualifyingMixin.
         self.compiling: list[SchemaAlias | None] = []
         if isinstance(alias, SchemaAlias):
