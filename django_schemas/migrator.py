@@ -276,9 +276,9 @@ def _refuse_gaps(loader: _SchemaLoader) -> None:
             squashed = loader.replacements.get(parent.key)
             if parent.key in applied or (squashed and all(old in applied for old in squashed.replaces)):
                 continue
+            where = loader.target.db if loader.target.alias is None else loader.target.alias.placement
             raise InconsistentMigrationHistory(
-                f"Migration {'.'.join(key)} is applied to {loader.target.alias or loader.target.db!r} before its "
-                f"dependency {'.'.join(parent.key)}."
+                f"Migration {'.'.join(key)} is applied before its dependency {'.'.join(parent.key)} in {where}."
             )
 
 

@@ -20,7 +20,7 @@ from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
 from tools.postgres import PostgresError, ensure
 
-from .expectations import Expectation, Kind, load
+from .expectations import Expectation, Kind, Regime, expected_failures
 from .labels import LISTS
 from .placing import Mode
 from .sdist import tests_folder
@@ -84,7 +84,7 @@ def _run(
         found = json.loads(report.read_text()) if report.exists() else None
     if found is None:
         return False, [f"Mode {mode}: runtests.py ended with {done.returncode} before it had a result."]
-    expectations = load(django.VERSION[:2], mode)
+    expectations = expected_failures(django.VERSION[:2], mode)
     complete = not (options.patterns or options.failfast)
     wrong = _wrong(found, _missing(found, expectations, labels) if complete else [])
     return not wrong and done.returncode == 0, [
@@ -111,10 +111,12 @@ def _wrong(found: dict[str, Any], missing: list[str]) -> list[str]:
 def _summary(mode: Mode, found: dict[str, Any], expectations: dict[str, Expectation], elapsed_s: float) -> str:
     counts = Counter(expectations[name].kind for name in found["expected"])
     kinds = ", ".join(f"{kind} {counts[kind]}" for kind in Kind)
+    regimes = ", ".join(f"{regime} {found['on_search_path'].get(regime, 0)}" for regime in Regime)
     left_out = f", {found['left_out']} left out that need a second database" if found["left_out"] else ""
     return (
         f"Django {django.get_version()}, psycopg {_psycopg()}, mode {mode}: {found['run']} tests run "
-        f"({found['skipped']} skipped{left_out}), {len(found['expected'])} failures expected ({kinds}), "
+        f"({found['skipped']} skipped{left_out}; with the schema on search_path: {regimes}), "
+        f"{len(found['expected'])} failures expected ({kinds}), "
         f"{len(found['unexpected']) + len(found['passed'])} unexpected, {elapsed_s:.0f} s"
     )
 

@@ -1,15 +1,20 @@
-"""The failures that are expected, as `expected_failures.toml` lists them for versions of Django and modes."""
+"""What is known of single tests: failures that are expected, and tests that run with the schema on search_path.
+
+`expected_failures.toml` and `search_path.toml` list them, for versions of Django and modes, each with its reason.
+"""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from .placing import Mode
 
-__all__ = ["Expectation", "Kind", "load"]
+__all__ = ["Expectation", "Kind", "Regime", "expected_failures", "regime_of", "regimes"]
 
-_FILE = Path(__file__).with_name("expected_failures.toml")
+_FOLDER = Path(__file__).parent
 
 
 class Kind(StrEnum):
@@ -22,37 +27,59 @@ class Kind(StrEnum):
     OURS = "ours"
 
 
+class Regime(StrEnum):
+    """Why a test has the schema on search_path."""
+
+    RAW_SQL = "raw-sql"
+    MIGRATING = "migrating"
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Tests that are expected to fail.
+    """A failure that is expected.
 
     Attributes:
         kind: why, in a word.
         reason: why, in a line.
-        tests: their names, as unittest has them.
-        django: versions, as in "5.2", in which they fail; all if empty.
-        modes: modes in which they fail; all if empty.
     """
 
     kind: Kind
     reason: str
-    tests: tuple[str, ...]
-    django: tuple[str, ...] = ()
-    modes: tuple[Mode, ...] = ()
 
 
-def load(version: tuple[int, int], mode: Mode) -> dict[str, Expectation]:
+def expected_failures(version: tuple[int, int], mode: Mode) -> dict[str, Expectation]:
     """What is expected to fail in a version of Django and a mode, by the name of the test."""
-    entries = [_parse(**entry) for entry in tomllib.loads(_FILE.read_text())["failures"]]
-    fitting = [
+    return {
+        test: Expectation(Kind(entry["kind"]), entry["reason"])
+        for entry in _fitting("expected_failures.toml", "failures", version, mode)
+        for test in entry["tests"]
+    }
+
+
+def regimes(version: tuple[int, int], mode: Mode) -> dict[str, Regime]:
+    """Which tests have the schema on search_path, by the name of the test, its class, module or app."""
+    return {
+        name: Regime(entry["regime"])
+        for entry in _fitting("search_path.toml", "tests_on_search_path", version, mode)
+        for name in entry["tests"]
+    }
+
+
+def regime_of(test: str, known: Mapping[str, Regime]) -> Regime | None:
+    """The regime of a test, by its own name or the nearest that it is part of."""
+    name = test
+    while name:
+        if name in known:
+            return known[name]
+        name = name.rpartition(".")[0]
+    return None
+
+
+def _fitting(file: str, key: str, version: tuple[int, int], mode: Mode) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = tomllib.loads((_FOLDER / file).read_text())[key]
+    return [
         entry
         for entry in entries
-        if (not entry.django or "{}.{}".format(*version) in entry.django) and (not entry.modes or mode in entry.modes)
+        if "{}.{}".format(*version) in entry.get("django", ["{}.{}".format(*version)])
+        and mode in entry.get("modes", list(Mode))
     ]
-    return {test: entry for entry in fitting for test in entry.tests}
-
-
-def _parse(
-    kind: str, reason: str, tests: list[str], django: list[str] | None = None, modes: list[str] | None = None
-) -> Expectation:
-    return Expectation(Kind(kind), reason, tuple(tests), tuple(django or ()), tuple(Mode(mode) for mode in modes or ()))

@@ -7,8 +7,7 @@ _FIRST = """
     expressions model_inheritance
 """
 
-# All that has to do with the ORM, but for `migrations`: its tests look for tables and records on search_path, and
-# leave theirs behind where they fail.
+# All that has to do with the ORM.
 _ORM = """
     admin_changelist admin_views aggregation aggregation_regress annotations async auth_tests backends basic
     bulk_create composite_pk constraints contenttypes_tests custom_columns custom_lookups custom_managers
@@ -18,7 +17,7 @@ _ORM = """
     force_insert_update foreign_object from_db_value generic_relations generic_relations_regress
     get_earliest_or_latest get_object_or_404 get_or_create indexes inspectdb introspection known_related_objects
     lookup m2m_and_m2o m2m_intermediary m2m_multiple m2m_recursive m2m_regress m2m_signals m2m_through
-    m2m_through_regress m2o_recursive managers_regress many_to_many many_to_one many_to_one_null model_enums
+    m2m_through_regress m2o_recursive managers_regress many_to_many many_to_one many_to_one_null migrations model_enums
     model_fields model_forms model_formsets model_formsets_regress model_indexes model_inheritance
     model_inheritance_regress model_meta model_options model_package model_regress model_utils multiple_database
     mutually_referential nested_foreign_keys null_fk null_fk_ordering null_queries one_to_one or_lookups

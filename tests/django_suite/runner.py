@@ -1,4 +1,5 @@
-"""The test runner that Django's `runtests.py` uses: it knows the expected failures, and writes down what came of each.
+"""The test runner that Django's `runtests.py` uses: it knows the expected failures and which tests have the schema on
+search_path, and writes down what came of each.
 
 An expected failure is reported as unittest reports one; one that passes is an unexpected success, which fails the run.
 """
@@ -6,17 +7,21 @@ An expected failure is reported as unittest reports one; one that passes is an u
 import json
 import os
 import unittest
+from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import django
 from django.apps import apps
 from django.conf import settings
+from django.db import connections
 from django.test.runner import DiscoverRunner
 from django.test.utils import iter_test_cases
 
-from .expectations import load
+from . import search_path
+from .expectations import Regime, expected_failures, regime_of, regimes
 from .placing import databases, mode
 
 __all__ = ["SuiteResult", "SuiteRunner"]
@@ -27,13 +32,26 @@ class SuiteResult(unittest.TextTestResult):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.expectations = load(django.VERSION[:2], mode())
+        self.expectations = expected_failures(django.VERSION[:2], mode())
+        self.regimes = regimes(django.VERSION[:2], mode())
         self.failed_as_expected: set[str] = set()
         self.seen: set[str] = set()
+        self.on_search_path: Counter[Regime] = Counter()
+        self._within = ExitStack()
 
     def startTest(self, test: unittest.TestCase) -> None:
         self.seen.add(test.id())
         super().startTest(test)
+        regime = regime_of(test.id(), self.regimes)
+        if regime is not None and _databases_of(test):
+            self.on_search_path[regime] += 1
+            self._within = search_path.within(regime, _databases_of(test).intersection(databases()))
+            if not connections["default"].in_atomic_block:
+                self._within.callback(search_path.Leftovers().remove)
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        self._within.close()
+        super().stopTest(test)
 
     def addFailure(self, test: unittest.TestCase, err: Any) -> None:
         if not self._is_expected(test, err):
@@ -71,6 +89,7 @@ class SuiteResult(unittest.TextTestResult):
             "run": self.testsRun,
             "skipped": len(self.skipped),
             "left_out": left_out,
+            "on_search_path": self.on_search_path,
             "expected": sorted(self.failed_as_expected),
             "unexpected": sorted(set(unexpected)),
             "passed": sorted(test.id() for test in self.unexpectedSuccesses),

@@ -7,6 +7,7 @@ Django's own query asks `pg_table_is_visible` for each table of the database, wh
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
+from django.db import transaction
 from django.db.backends.postgresql import introspection
 
 from ...alias import SchemaTable
@@ -64,7 +65,11 @@ class DatabaseIntrospection(introspection.DatabaseIntrospection):
 
     def get_table_description(self, cursor: Any, table_name: str) -> list[Any]:
         """Describe the columns of a table."""
-        with self._in_schema(self._ops.schema_of(table_name)):
+        # This one reads the table itself, which may not be allowed: `inspectdb` says so and goes on with the next one.
+        # In a schema it is in a transaction, so nothing could be asked any more.
+        nested = self.connection.in_atomic_block
+        savepoint = transaction.atomic(using=self.connection.alias) if nested else nullcontext()
+        with savepoint, self._in_schema(self._ops.schema_of(table_name)):
             return super().get_table_description(cursor, table_name)
 
     def get_sequences(self, cursor: Any, table_name: str, table_fields: Any = ()) -> Any:

@@ -3,6 +3,7 @@
 from io import StringIO
 
 from django.core.management import call_command
+from django.db import connections
 
 from django_schemas import schema_cursor
 from tests.apps.garage.witness import Place
@@ -23,6 +24,21 @@ def test_inspectdb_shows_the_tables_of_the_active_schema(acme: Place, globex: Pl
         assert "class OnlyAcme(" in output("inspectdb")
     with globex.active():
         assert "class OnlyAcme(" not in output("inspectdb")
+
+
+def test_inspectdb_goes_on_behind_what_it_may_not_read(acme: Place) -> None:
+    """A table that can't be read is named, and the others are shown, though all is one transaction."""
+    with connections[acme.db].cursor() as cursor:
+        cursor.execute("CREATE ROLE looker")
+        cursor.execute("GRANT USAGE ON SCHEMA acme TO looker")
+        cursor.execute("GRANT SELECT ON acme.garage_tag TO looker")
+        cursor.execute("SET LOCAL ROLE looker")
+        with acme.active():
+            written = output("inspectdb", "garage_owner", "garage_tag")
+        cursor.execute("RESET ROLE")
+        cursor.execute("DROP OWNED BY looker; DROP ROLE looker")
+    assert "# Unable to inspect table 'garage_owner'" in written
+    assert "class GarageTag(" in written
 
 
 def test_showmigrations_shows_the_records_of_the_active_schema(acme: Place, globex: Place) -> None:
