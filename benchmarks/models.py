@@ -2,8 +2,10 @@
 
 from django.db import models
 
+from django_schemas import models as schema_models
 
-class Shelf(models.Model):
+
+class Shelf(schema_models.Model):
     """In an environment."""
 
     name = models.CharField(max_length=40)
@@ -12,7 +14,7 @@ class Shelf(models.Model):
         db_environment = "bench"
 
 
-class Book(models.Model):
+class Book(schema_models.Model):
     """In an environment."""
 
     title = models.CharField(max_length=40)

@@ -50,7 +50,7 @@ def measure() -> Iterator[dict[str, Any]]:
     """
     with prepared():
         sides = {
-            "plain": Side("plain", PlainBook.objects.using("plain"), PlainShelf.objects.using("plain")),
+            "plain": Side("plain", PlainBook.objects.db_manager("plain"), PlainShelf.objects.db_manager("plain")),
             "ours": Side("default", Book.objects, Shelf.objects),
         }
         for name, (task, repeats) in TASKS.items():
