@@ -144,7 +144,11 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         """What the routers say. Another one of the project's may name the database: the schema is added."""
         using = self._db
         if using is None:
-            hints = self._hints if placement is None else {**self._hints, "placement": placement}
+            hints = self._hints
+            if placement is not None and hints.get("instance") is not None:
+                refuse_other(placement, hints["instance"])
+            elif placement is not None:
+                hints = {**hints, "placement": placement}
             using = (router.db_for_write if self._for_write else router.db_for_read)(self.model, **hints)
         return placed_using(self.model, using, placement)
 
