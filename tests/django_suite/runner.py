@@ -45,7 +45,7 @@ class SuiteResult(unittest.TextTestResult):
         regime = regime_of(test.id(), self.regimes)
         if regime is not None and _databases_of(test):
             self.on_search_path[regime] += 1
-            self._within = search_path.within(regime, _databases_of(test).intersection(databases()))
+            self._within = search_path.within(regime, _hosting(test))
             if not connections["default"].in_atomic_block:
                 self._within.callback(search_path.Leftovers().remove)
 
@@ -107,8 +107,12 @@ class SuiteRunner(DiscoverRunner):
         tests = list(iter_test_cases(super().load_tests_for_label(label, discover_kwargs)))
         fitting = [test for test in tests if _databases_of(test).issubset(databases())]
         self.left_out += len(tests) - len(fitting)
+        known = regimes(django.VERSION[:2], mode())
         for test_class in {type(test) for test in fitting}:
             _keep_commands(test_class)
+            regime = regime_of(f"{test_class.__module__}.{test_class.__qualname__}", known)
+            if regime is not None and _hosting(test_class):
+                search_path.surround_class(test_class, regime, _hosting(test_class))
         return self.test_suite(fitting)
 
     def setup_databases(self, **kwargs: Any) -> list[tuple[Any, str, bool]]:
@@ -135,9 +139,14 @@ class SuiteRunner(DiscoverRunner):
         return super().suite_result(suite, result, **kwargs)
 
 
-def _databases_of(test: unittest.TestCase) -> set[str]:
+def _databases_of(test: unittest.TestCase | type[unittest.TestCase]) -> set[str]:
     named = getattr(test, "databases", None) or ()
     return set(settings.DATABASES) if named == "__all__" else set(named)
+
+
+def _hosting(test: unittest.TestCase | type[unittest.TestCase]) -> set[str]:
+    """Those of a test's databases that host the environment."""
+    return _databases_of(test).intersection(databases())
 
 
 def _keep_commands(test_class: type[unittest.TestCase]) -> None:

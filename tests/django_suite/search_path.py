@@ -5,6 +5,7 @@ That is how such code is to be run: raw SQL in `schema_cursor()`, migrations by 
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from typing import Any
 
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
@@ -17,7 +18,7 @@ from django_schemas.target import target_is
 from .expectations import Regime
 from .placing import ENVIRONMENT, SCHEMA
 
-__all__ = ["Leftovers", "within"]
+__all__ = ["Leftovers", "surround_class", "within"]
 
 _PATH = search_path([SCHEMA, "public"])
 
@@ -29,13 +30,24 @@ def within(regime: Regime, databases: Iterable[str]) -> ExitStack:
             connection = connections[db]
             options = connection.settings_dict["OPTIONS"]
             options["options"] = f"-c search_path={_PATH.replace(' ', '')}"
-            stack.callback(options.pop, "options")
+            stack.callback(options.pop, "options", None)
             with connection.cursor() as cursor:
                 cursor.execute(f"SET search_path TO {_PATH}")
             stack.callback(_reset, db)
         if regime is Regime.MIGRATING:
             stack.enter_context(target_is(target_of(SchemaAlias("default", SCHEMA, ENVIRONMENT))))
         return stack.pop_all()
+
+
+def surround_class(test_class: Any, regime: Regime, databases: Iterable[str]) -> None:
+    """Have the fixtures of a class set up, and taken down, within such a context as well."""
+    set_up = test_class.setUpClass.__func__
+
+    def set_up_class(cls: Any) -> None:
+        cls.addClassCleanup(within(regime, databases).close)
+        set_up(cls)
+
+    test_class.setUpClass = classmethod(set_up_class)
 
 
 class Leftovers:
