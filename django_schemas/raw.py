@@ -46,6 +46,7 @@ class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
         placed = self._placed()
         with placed._in_schema():
             rows = list(RawQuerySet.iterator(placed))
+        self.query.cursor = placed.query.cursor
         for row in rows:
             settle(row, placed.db)
         return iter(rows)
@@ -53,8 +54,8 @@ class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
     @cached_property
     def columns(self) -> list[str]:
         """The columns of the query, as the database names them."""
-        placed = self._placed()
         # Once the query was run, its cursor knows them.
+        placed = self._placed() if self.query.cursor is None else self
         with placed._in_schema() if placed.query.cursor is None else nullcontext():
             columns: list[str] = RawQuerySet.columns.func(placed)  # type: ignore[attr-defined]
         return columns

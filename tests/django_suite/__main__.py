@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"django_suite: {error}", file=sys.stderr)
         return 1
     folder = tests_folder()
-    summaries = [_run(mode, labels, options, url, folder) for mode in modes]
-    print(*(line for _, lines in summaries for line in lines), sep="\n")
-    return 0 if all(good for good, _ in summaries) else 1
+    with ThreadPoolExecutor(len(modes)) as pool:
+        outcomes = list(pool.map(lambda mode: _run(mode, labels, options, url, folder, len(modes) > 1), modes))
+    print(*(line for _, lines in outcomes for line in lines), sep="\n")
+    return 0 if all(good for good, _ in outcomes) else 1
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.django_suite", description="Django's own tests on our backend.")
     parser.add_argument("labels", nargs="*", metavar="LABEL", help="As runtests.py takes them, instead of a list.")
-    parser.add_argument("--django-apps", default="first", choices=LISTS, help="Which list of test apps to run.")
+    parser.add_argument("--django-apps", default="orm", choices=LISTS, help="Which list of test apps to run.")
     parser.add_argument(
         "--mode",
-        default=Mode.MULTI,
+        default="both",
         choices=[*Mode, "both"],
         help="The kind of environment that all models are put into: one of many schemas, or one of a single schema.",
     )
@@ -60,9 +62,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(
-    mode: Mode, labels: Sequence[str], options: argparse.Namespace, url: str, folder: Path
+    mode: Mode, labels: Sequence[str], options: argparse.Namespace, url: str, folder: Path, beside_another: bool
 ) -> tuple[bool, list[str]]:
-    """Run the tests in one mode; return whether all is well, and what to print."""
+    """Run the tests in one mode; return whether all is well, and what to print.
+
+    What a run beside another one writes is printed as it ends.
+    """
     command = [
         *(sys.executable, "runtests.py", "--settings=tests.django_suite.settings", "--noinput"),
         "--parallel=1",
@@ -80,7 +85,10 @@ def _run(
             "DJANGO_SUITE_URL": url,
             "PYTHONPATH": os.pathsep.join(filter(None, [str(_REPOSITORY), os.environ.get("PYTHONPATH")])),
         }
-        done = subprocess.run(command, cwd=folder, env={**os.environ, **variables}, check=False)
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if beside_another else {}
+        done = subprocess.run(command, cwd=folder, env={**os.environ, **variables}, check=False, text=True, **output)
+        if beside_another:
+            print(f"::: mode {mode}", done.stdout, sep="\n", flush=True)
         found = json.loads(report.read_text()) if report.exists() else None
     if found is None:
         return False, [f"Mode {mode}: runtests.py ended with {done.returncode} before it had a result."]
