@@ -389,6 +389,16 @@ def test_post_migrate_makes_content_types_and_permissions(new_schema: str) -> No
     assert ContentType.objects.count() == count
 
 
+def test_records_stand_in_the_schema_alone(new_schema: str) -> None:
+    """The table of records is made in the schema, and in no other: not in `public` either, where there is none yet."""
+    with transaction.atomic(using="default"), connections["default"].cursor() as cursor:
+        cursor.execute("DROP TABLE public.django_migrations")
+        migrate("default", schema=new_schema, environment="tenant")
+        found = ["django_migrations" in tables("default", schema) for schema in (new_schema, "public")]
+        transaction.set_rollback(True, using="default")
+    assert found == [True, False]
+
+
 def test_additional_schemas(new_schema: str, write_migrations: Any) -> None:
     """Migrations find what stands in ADDITIONAL_SCHEMAS, as the functions of extensions do, behind the schema's own."""
     with connections["default"].cursor() as cursor:
