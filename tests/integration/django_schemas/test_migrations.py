@@ -48,6 +48,7 @@ TENANT_TABLES = {
     "garage_lot",
     "garage_note",
     "garage_owner",
+    "garage_repair",
     "garage_tag",
     "garage_truck",
     "signs_sign",
@@ -384,8 +385,8 @@ def test_post_migrate_makes_content_types_and_permissions(new_schema: str) -> No
             "SELECT count(DISTINCT c.id), count(*) "
             "FROM auth_permission p JOIN django_content_type c ON c.id = content_type_id"
         )
-        assert cursor.fetchall() == [(15, 60)]
-    assert place(ContentType).objects.count() == 15
+        assert cursor.fetchall() == [(16, 64)]
+    assert place(ContentType).objects.count() == 16
     assert ContentType.objects.count() == count
 
 
