@@ -74,10 +74,12 @@ def test_misplaced(name: str) -> None:
 
 
 def test_two_schemas() -> None:
-    """A statement that touches two schemas of a multi-schema environment is wrong, one of them by search_path or not."""
+    """A statement that touches two schemas of a multi-schema environment is wrong, by search_path as well."""
     both = [Fault(Rule.TWO_SCHEMAS, "acme and globex of 'tenant'")]
     assert judged("INSERT INTO acme.car SELECT * FROM globex.owner") == both
-    assert judged("SELECT 1 FROM acme.auth_user JOIN registry.auth_user r ON true JOIN globex.auth_user g ON true") == both
+    assert (
+        judged("SELECT 1 FROM acme.auth_user JOIN registry.auth_user r ON true JOIN globex.auth_user g ON true") == both
+    )
     assert judged("SELECT 1 FROM car JOIN globex.owner ON true", IN_ACME) == both
 
 
@@ -97,7 +99,12 @@ def test_beside() -> None:
 
 
 @pytest.mark.parametrize(
-    "sql", ["SET search_path TO acme", "SELECT set_config('search_path', 'acme', false)", "ALTER ROLE r SET search_path TO acme"]
+    "sql",
+    [
+        "SET search_path TO acme",
+        "SELECT set_config('search_path', 'acme', false)",
+        "ALTER ROLE r SET search_path TO acme",
+    ],
 )
 def test_session(sql: str) -> None:
     """search_path must end with the transaction, but for a migration's that can have none."""

@@ -7,9 +7,7 @@ from tools.sql import Setting, Unreadable, identifiers, statements_of
 
 def named(sql: str, has_params: bool = False) -> list[str]:
     """The names of all statements of a text, tables without saying so."""
-    return sorted(
-        str(name).removeprefix("table ") for each in statements_of(sql, has_params) for name in each.names
-    )
+    return sorted(str(name).removeprefix("table ") for each in statements_of(sql, has_params) for name in each.names)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 from django.db.models import Model
@@ -73,6 +73,10 @@ class Place:
     @cached_property
     def user(self) -> User:
         return self(User).objects.get()
+
+    @cached_property
+    def permission(self) -> Permission:
+        return self(Permission).objects.get(codename="add_car")
 
     @cached_property
     def note(self) -> Note:

@@ -12,6 +12,7 @@ from django.core import serializers
 from django.db.models import Prefetch, aprefetch_related_objects, prefetch_related_objects
 from django.db.models.signals import m2m_changed, post_save
 
+from django_schemas.exceptions import SchemaMismatch
 from tests.apps.garage.models import Badge, Car, Note, OldCar, Owner, Repair, Tag, Truck
 from tests.apps.garage.witness import Place, seen
 
@@ -269,4 +270,6 @@ def test_order_with_respect_to(acme: Place, globex: Place, initech: Place) -> No
         ]
         place.beetle.set_repair_order([one.pk, two.pk, three.pk], using=place.db)
         assert list(place.beetle.get_repair_order()) == [one.pk, two.pk, three.pk]
+    with pytest.raises(SchemaMismatch):
+        acme.beetle.set_repair_order([], using=globex.ada._state.db)
     assert list(globex(Repair).objects.order_by("_order")) == list(globex(Repair).objects.order_by("pk"))
