@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.migrations import state as migration_state
 from django.db.models import Model, options
+from django.db.models.fields.related import lazy_related_operation
 from django.db.models.options import Options
 from django.db.models.signals import class_prepared
 from django.utils.functional import cached_property
@@ -78,6 +79,10 @@ def adopt(model: type[Model]) -> None:
     model._meta._expire_cache()  # type: ignore[attr-defined]  # not in the stubs
     _guard(model)
     guard_descriptors(model)
+    ordered_by: Any = model._meta.order_with_respect_to
+    if ordered_by is not None and ordered_by.remote_field is not None:
+        # Behind Django's own operation, which waits for the same two models.
+        lazy_related_operation(_guard_order, model, ordered_by.remote_field.model)
 
 
 def _prepared(sender: type[Model], **kwargs: Any) -> None:
@@ -96,8 +101,8 @@ def _prepared(sender: type[Model], **kwargs: Any) -> None:
 def _guard(model: type[Model]) -> None:
     """Give a class the methods that keep schemas apart, around those it has."""
     for name, guard in _GUARDS.items():
-        method = getattr(model, name)
-        # A class that defines __eq__ alone has no __hash__.
+        method = getattr(model, name, None)
+        # A class that defines __eq__ alone has no __hash__; ordered models and content types alone have the last ones.
         if method is not None and not getattr(method, "keeps_schemas_apart", False):
             wrapped = wraps(method)(guard(method))
             wrapped.keeps_schemas_apart = True  # type: ignore[attr-defined]
@@ -137,13 +142,13 @@ def _refresh_from_db(method: Callable[..., None]) -> Callable[..., None]:
     return refresh_from_db
 
 
-def _validate_unique(method: Callable[..., None]) -> Callable[..., None]:
-    def validate_unique(self: Model, exclude: Any = None) -> None:
+def _at_home(method: Callable[..., Any]) -> Callable[..., Any]:
+    def at_home(self: Model, *args: Any, **kwargs: Any) -> Any:
         # Django looks for other rows without saying where: it means where this one is, or would go.
         with ensure_active(place(type(self), self)):
-            method(self, exclude)
+            return method(self, *args, **kwargs)
 
-    return validate_unique
+    return at_home
 
 
 def _eq(method: Callable[[Model, object], bool]) -> Callable[[Model, object], bool]:
@@ -167,11 +172,35 @@ _GUARDS: dict[str, Callable[[Any], Any]] = {
     "save_base": _save_base,
     "delete": _delete,
     "refresh_from_db": _refresh_from_db,
-    "validate_unique": _validate_unique,
+    "validate_unique": _at_home,
     "__eq__": _eq,
     "__hash__": _hash,
+    "get_next_in_order": _at_home,
+    "get_previous_in_order": _at_home,
+    "get_object_for_this_type": _at_home,
+    "get_all_objects_for_this_type": _at_home,
 }
 """What is put around a model's methods, by their names."""
+
+
+def _guard_order(ordered: type[Model], related: type[Model]) -> None:
+    """Have an object's related ones read, and put in order, where the object is."""
+    # Django looks for the related ones by the object's key alone.
+    names = [f"{verb}_{ordered.__name__.lower()}_order" for verb in ("get", "set")]
+    read, write = (getattr(related, name) for name in names)
+
+    @wraps(read)
+    def get_order(self: Model) -> Any:
+        with ensure_active(place(ordered, self)):
+            return read(self)
+
+    @wraps(write)
+    def set_order(self: Model, id_list: Any, using: str | None = None) -> None:
+        with ensure_active(place(ordered, self)):
+            write(self, id_list, using=using and _own_place(self, using))
+
+    for name, method in zip(names, (get_order, set_order), strict=True):
+        setattr(related, name, method)
 
 
 def _own_place(instance: Model, using: str) -> str:

@@ -97,6 +97,21 @@ class _SchemaLoader(MigrationLoader):
                     self.applied_migrations.setdefault(needed, self.graph.nodes[needed])
 
 
+class _SchemaRecorder(MigrationRecorder):
+    """Django's recorder, which makes its table in the schema itself, whatever else is visible."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(connections[target.db])
+        self.target = target
+
+    def ensure_schema(self) -> None:
+        if not self._has_table:  # type: ignore[has-type]  # not in the stubs
+            with _own_tables(self.target):
+                super().ensure_schema()
+            # Django's executor asks again, where this schema can't be seen.
+            self._has_table = True
+
+
 class _SchemaExecutor(MigrationExecutor):
     """Django's executor, with each migration and its record in one transaction on the schema's search_path."""
 
@@ -106,7 +121,7 @@ class _SchemaExecutor(MigrationExecutor):
         self.target = target
         self.connection = connections[target.db]
         self.loader = _SchemaLoader(self.connection, target)
-        self.recorder = MigrationRecorder(self.connection)
+        self.recorder = _SchemaRecorder(target)
         self.progress_callback = progress
 
     def apply_migration(
@@ -147,11 +162,6 @@ class _SchemaExecutor(MigrationExecutor):
     def check_replacements(self) -> None:
         with _own_tables(self.target):
             super().check_replacements()
-
-    def ensure_records(self) -> None:
-        """Make the table of migration records in the schema itself, whatever else is visible."""
-        with _own_tables(self.target):
-            self.recorder.ensure_schema()
 
 
 def make_plan(target: Target, targets: Sequence[Point] | None = None) -> Plan:
@@ -234,7 +244,7 @@ def _schema_made(alias: SchemaAlias, plan: Plan, owner: str | None) -> Iterator[
 def _run(executor: _SchemaExecutor, plan: Plan, signals: dict[str, Any], *, fake: bool, fake_initial: bool) -> None:
     target = plan.target
     if target.alias is not None:
-        executor.ensure_records()
+        executor.recorder.ensure_schema()
     before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]  # not in the stubs
     _emit(models.signals.pre_migrate, target, before.apps, plan, signals)
     _create_tables(target, plan.unmigrated)

@@ -20,7 +20,7 @@ __all__ = ["guard_descriptors", "guard_manager_class"]
 
 def guard_manager_class(cls: type) -> None:
     """Guard the methods of a relation's manager class that take objects. Any other class is left as it is."""
-    for name in ("add", "remove", "set"):
+    for name in ("add", "remove", "set", "create", "get_or_create", "update_or_create"):
         method = vars(cls).get(name)
         if method is not None:
             setattr(cls, name, _same_schema(method))
@@ -93,22 +93,35 @@ def _guarded_class(plain: Any) -> Any:
 
 
 def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a method of a relation's manager: refuse objects of another schema than the manager's own instance."""
+    """Wrap a method of a relation's manager: refuse objects of another schema than the manager's own instance, by
+    themselves, listed, or as the values of rows.
+    """
 
     @wraps(method)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
         own = getattr(getattr(getattr(self, "instance", None), "_state", None), "db", None)
         if isinstance(own, SchemaAlias):
-            # `set` takes any iterable, which can be read but once.
-            # A string or a model may be iterable too, and is one item.
-            args = tuple(
-                arg if isinstance(arg, str | Model) or not isinstance(arg, Iterable) else tuple(arg) for arg in args
-            )
-            for item in (each for arg in args for each in (arg if isinstance(arg, tuple) else (arg,))):
-                refuse_other(own, item)
+            args = tuple(map(_listed, args))
+            if "objs" in kwargs:  # So `aset` names what it is given.
+                kwargs["objs"] = _listed(kwargs["objs"])
+            for value in (*args, *kwargs.values()):
+                for item in _items(value):
+                    refuse_other(own, item)
         return method(self, *args, **kwargs)
 
     return guarded
+
+
+def _listed(value: object) -> object:
+    """A tuple of what an iterable holds, which may be read but once. Strings and models are one item."""
+    return value if isinstance(value, str | Model | dict) or not isinstance(value, Iterable) else tuple(value)
+
+
+def _items(value: object) -> Iterable[object]:
+    """What an argument holds: objects in a tuple, the defaults of rows in a dict."""
+    if isinstance(value, dict):
+        return (*value, *value.values())
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _on_relation(name: str, method: Callable[[Any], Any]) -> Callable[[Any], Any]:

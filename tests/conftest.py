@@ -17,6 +17,8 @@ from django_schemas.replicas import forget_writes
 from tests.apps.garage.factories import PlanFactory
 from tests.apps.garage.witness import Place, add_look_alikes, make_place, public_digest
 
+pytest_plugins = ["tests.audit.plugin"]
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(

@@ -1,9 +1,11 @@
 """Settings of the tests: a real PostgreSQL with two databases, and a replica of the first where there is one."""
 
+import sys
 from typing import Any
 
 import environ
 
+from tests.audit.processes import audit_process
 from tools import postgres
 
 _cluster = postgres.ensure(standby=True)
@@ -89,3 +91,7 @@ SECRET_KEY = "for tests only"
 USE_TZ = True
 
 SILENCED_SYSTEM_CHECKS = ["django_schemas.W010"]  # The environment that no database hosts.
+
+# The tests' own process is audited by their plugin.
+if "pytest" not in sys.modules:
+    audit_process()

@@ -10,6 +10,7 @@ NEEDED = {
     "environ": "django-environ",
     "gunicorn": "gunicorn",
     "httpx": "httpx",
+    "pgparse": "pgparse",
     "psycopg2": "psycopg2-binary",
     "rich": "rich",
 }

@@ -4,16 +4,11 @@ Pure functions, from the lines of the log to complaints.
 """
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-STATEFUL = re.compile(r"^\s*(SET|RESET|DISCARD)\b|search_path|set_config", re.IGNORECASE)
-NAMED = re.compile(
-    r"""\b(?:FROM|JOIN|INTO|UPDATE)\s+(?:ONLY\s+)?(?:"(?P<schema>[^"]+)"\.)?"(?P<table>[^"]+)\"""",
-    re.IGNORECASE,
-)
+from tools.sql import Kind, statements_of
 
 
 def read(log: Path) -> dict[str, list[str]]:
@@ -35,9 +30,11 @@ def complaints(statements: Iterable[str], tables: Collection[str], schemas: Coll
     """
     found = []
     for sql in statements:
-        if STATEFUL.search(sql):
-            found.append(f"changes the connection's state: {sql[:200]}")
-        for name in NAMED.finditer(sql):
-            if name["table"] in tables and name["schema"] not in schemas:
-                found.append(f"table {name['table']!r} in schema {name['schema']!r}: {sql[:200]}")
+        for statement in statements_of(sql, has_params=True):
+            found += [f"changes the connection's state: {sql[:200]}" for _ in statement.settings]
+            found += [
+                f"table {name.name!r} in schema {name.schema!r}: {sql[:200]}"
+                for name in statement.names
+                if name.kind is Kind.TABLE and name.name in tables and name.schema not in schemas
+            ]
     return found

@@ -62,10 +62,24 @@ class Car(GarageModel):
     name = models.CharField(max_length=20)
     owner = models.ForeignKey(Owner, on_delete=models.CASCADE, null=True)
     tags = models.ManyToManyField(Tag)
+    mechanics = models.ManyToManyField(
+        Owner, through="Repair", through_fields=("car", "mechanic"), related_name="repaired"
+    )
     notes = GenericRelation("garage.Note")
 
     objects = CarManager()
     fleet = CarQuerySet.as_manager()
+
+
+class Repair(GarageModel):
+    """The repairs of a car, in their order."""
+
+    car = models.ForeignKey(Car, on_delete=models.CASCADE)
+    mechanic = models.ForeignKey(Owner, on_delete=models.CASCADE, related_name="repairs")
+    checked_by = models.ForeignKey(Owner, on_delete=models.CASCADE, null=True, related_name="+")
+
+    class Meta(GarageModel.Meta):
+        order_with_respect_to = "car"
 
 
 class Truck(Car):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 from django.db.models import Model
@@ -17,6 +17,7 @@ from django_schemas.migrations import flush, migrate
 from django_schemas.schemas import schema_exists
 from tests.apps.garage import factories
 from tests.apps.garage.models import Badge, Car, Note, Owner, Tag, Truck
+from tests.audit.capture import raw_sql
 
 __all__ = ["Place", "add_look_alikes", "make_place", "public_digest", "seen"]
 
@@ -74,6 +75,10 @@ class Place:
         return self(User).objects.get()
 
     @cached_property
+    def permission(self) -> Permission:
+        return self(Permission).objects.get(codename="add_car")
+
+    @cached_property
     def note(self) -> Note:
         return self(Note).objects.get(text="polite")
 
@@ -105,6 +110,7 @@ def make_place(db: str, schema: str) -> None:
         cursor.execute("INSERT INTO garage_ledger (amount, witness) VALUES (1, %s)", [f"{db}.{schema}"])
 
 
+@raw_sql("what in `public` looks like the tables of schemas is made here")
 def add_look_alikes(db: str, schemas: Iterable[str]) -> None:
     """Copy the tables of these schemas to `public`, their rows too, which then say so."""
     with connections[db].cursor() as cursor:
@@ -126,6 +132,7 @@ def add_look_alikes(db: str, schemas: Iterable[str]) -> None:
                     cursor.execute(f"UPDATE {copy} SET {column} = 'public'")
 
 
+@raw_sql("what in `public` looks like the tables of schemas is read here")
 def public_digest(db: str) -> dict[str, str]:
     """A digest of the rows of each table in `public`."""
     with connections[db].cursor() as cursor:

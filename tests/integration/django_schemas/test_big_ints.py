@@ -36,6 +36,7 @@ WIDENED = {
     "garage_lot": ("id", "position"),
     "garage_note": ("id", "object_id", "content_type_id"),
     "garage_owner": ("id", "plan_id"),
+    "garage_repair": ("id", "car_id", "checked_by_id", "mechanic_id", "_order"),
     "garage_tag": ("id",),
     "garage_truck": ("car_ptr_id", "payload"),
     "signs_sign": ("id",),

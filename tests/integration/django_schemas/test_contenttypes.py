@@ -1,7 +1,7 @@
 """Content types, generic relations and permissions: each schema has its own, with its own ids."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -41,6 +41,7 @@ def test_each_schema_has_those_of_its_models(acme: Place, globex: Place) -> None
         ("garage", "note"),
         ("garage", "oldcar"),
         ("garage", "owner"),
+        ("garage", "repair"),
         ("garage", "tag"),
         ("garage", "truck"),
         ("sessions", "session"),
@@ -87,6 +88,17 @@ def test_generic_foreign_key(acme: Place, globex: Place) -> None:
                 note = place(Note).objects.get(text="polite")
                 assert seen([note.target]) == [("Ada", place.witness)]
                 assert note.content_type == place(ContentType).objects.get_for_model(Owner)
+
+
+@pytest.mark.parametrize("active", ["globex", "nothing"])
+def test_objects_of_a_content_type(active: str, acme: Place, globex: Place) -> None:
+    """A content type finds the objects of its own schema, whatever is active; those of another if it is asked to."""
+    kind = acme(ContentType).objects.get_for_model(Owner)
+    with globex.active() if active == "globex" else nullcontext():
+        assert seen([kind.get_object_for_this_type(name="Ada")]) == [("Ada", "default.acme")]
+        assert seen(kind.get_all_objects_for_this_type(name="Bob")) == [("Bob", "default.acme")]
+        other = kind.get_object_for_this_type(using=globex.ada._state.db, name="Ada")
+    assert seen([other]) == [("Ada", "default.globex")]
 
 
 def test_generic_foreign_key_is_written(acme: Place, globex: Place) -> None:

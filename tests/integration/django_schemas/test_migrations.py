@@ -48,6 +48,7 @@ TENANT_TABLES = {
     "garage_lot",
     "garage_note",
     "garage_owner",
+    "garage_repair",
     "garage_tag",
     "garage_truck",
     "signs_sign",
@@ -384,9 +385,19 @@ def test_post_migrate_makes_content_types_and_permissions(new_schema: str) -> No
             "SELECT count(DISTINCT c.id), count(*) "
             "FROM auth_permission p JOIN django_content_type c ON c.id = content_type_id"
         )
-        assert cursor.fetchall() == [(15, 60)]
-    assert place(ContentType).objects.count() == 15
+        assert cursor.fetchall() == [(16, 64)]
+    assert place(ContentType).objects.count() == 16
     assert ContentType.objects.count() == count
+
+
+def test_records_stand_in_the_schema_alone(new_schema: str) -> None:
+    """The table of records is made in the schema, and in no other: not in `public` either, where there is none yet."""
+    with transaction.atomic(using="default"), connections["default"].cursor() as cursor:
+        cursor.execute("DROP TABLE public.django_migrations")
+        migrate("default", schema=new_schema, environment="tenant")
+        found = ["django_migrations" in tables("default", schema) for schema in (new_schema, "public")]
+        transaction.set_rollback(True, using="default")
+    assert found == [True, False]
 
 
 def test_additional_schemas(new_schema: str, write_migrations: Any) -> None:

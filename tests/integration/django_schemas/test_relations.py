@@ -12,7 +12,8 @@ from django.core import serializers
 from django.db.models import Prefetch, aprefetch_related_objects, prefetch_related_objects
 from django.db.models.signals import m2m_changed, post_save
 
-from tests.apps.garage.models import Badge, Car, Note, OldCar, Owner, Tag, Truck
+from django_schemas.exceptions import SchemaMismatch
+from tests.apps.garage.models import Badge, Car, Note, OldCar, Owner, Repair, Tag, Truck
 from tests.apps.garage.witness import Place, seen
 
 ADAS_CARS = [("Beetle", "default.acme"), ("Unimog", "default.acme")]
@@ -252,3 +253,23 @@ def test_model_validation_of_unsaved_relations(acme: Place) -> None:
     assert badge.user is acme.user
     assert acme(User).objects.get(badge=acme.badge).last_name == "default.acme"
     assert acme(Note).objects.filter(text="polite").count() == 1
+
+
+def test_order_with_respect_to(acme: Place, globex: Place, initech: Place) -> None:
+    """The order of related objects is read, changed and followed in their own schema."""
+    for place in (acme, globex, initech):
+        for mechanic in (place.ada, place.bob, place.ada):
+            place(Repair).objects.create(car=place.beetle, mechanic=mechanic, witness=place.witness)
+    for place in (acme, initech):
+        one, two, three = place(Repair).objects.order_by("pk")
+        place.beetle.set_repair_order([three.pk, one.pk, two.pk])
+        assert list(place.beetle.get_repair_order()) == [three.pk, one.pk, two.pk]
+        assert seen([one.get_next_in_order(), one.get_previous_in_order()], "pk") == [
+            (two.pk, place.witness),
+            (three.pk, place.witness),
+        ]
+        place.beetle.set_repair_order([one.pk, two.pk, three.pk], using=place.db)
+        assert list(place.beetle.get_repair_order()) == [one.pk, two.pk, three.pk]
+    with pytest.raises(SchemaMismatch):
+        acme.beetle.set_repair_order([], using=globex.ada._state.db)
+    assert list(globex(Repair).objects.order_by("_order")) == list(globex(Repair).objects.order_by("pk"))

@@ -15,6 +15,7 @@ from django_schemas import schema_cursor
 from django_schemas.exceptions import ConfigError, InvalidSchemaName, NoActiveSchema, SchemaMismatch
 from tests.apps.garage.models import Car, Owner
 from tests.apps.garage.witness import Place, seen
+from tests.audit.capture import raw_sql
 
 WITNESSES = "SELECT DISTINCT witness FROM garage_owner"
 
@@ -177,7 +178,7 @@ def test_cursor_of_the_registry(acme: Place) -> None:
     with schema_cursor("default", "registry") as cursor:
         cursor.execute("SELECT name, witness FROM platform_plan")
         assert cursor.fetchall() == [("gold", "default.registry")]
-        with pytest.raises(DatabaseError), transaction.atomic():
+        with pytest.raises(DatabaseError), transaction.atomic(), raw_sql("a table that the registry does not have"):
             cursor.execute("SELECT * FROM garage_owner")
 
 
@@ -287,6 +288,6 @@ def test_raw_using_another_schema(acme: Place, globex: Place) -> None:
 
 def test_connection_cursor_knows_no_schema(acme: Place) -> None:
     """Django's own cursor is of no schema, as before; the context does not move it."""
-    with acme.active(), connections["default"].cursor() as cursor:
+    with acme.active(), connections["default"].cursor() as cursor, raw_sql("what the usual search_path shows"):
         cursor.execute("SELECT DISTINCT witness FROM garage_owner")
         assert cursor.fetchall() == [("public",)]

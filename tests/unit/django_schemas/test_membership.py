@@ -13,7 +13,7 @@ from django.test.utils import isolate_apps
 
 from django_schemas import membership, models
 from tests.apps.depot.models import Contract
-from tests.apps.garage.models import Badge, Car, Lot, Note, OldCar, Owner, Tag, Truck
+from tests.apps.garage.models import Badge, Car, Lot, Note, OldCar, Owner, Repair, Tag, Truck
 from tests.apps.leaflets.models import Leaflet
 from tests.apps.platform.models import Plan
 from tests.apps.signs.models import Sign
@@ -166,7 +166,7 @@ def test_models_of_an_environment() -> None:
         ContentType, Session, LogEntry, Sign,
     }  # fmt: skip
     assert set(membership.models_of("tenant")) == adopted | {
-        Owner, Car, Car.tags.through, Truck, OldCar, Tag, Badge, Lot, Note,
+        Owner, Car, Car.tags.through, Truck, OldCar, Tag, Badge, Lot, Note, Repair,
     }  # fmt: skip
     assert set(membership.models_of("registry")) >= adopted | {Plan}
     assert set(membership.models_of("depot")) == {Contract}

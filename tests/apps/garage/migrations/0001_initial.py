@@ -124,4 +124,24 @@ class Migration(migrations.Migration):
             name='tags',
             field=models.ManyToManyField(to='garage.tag'),
         ),
+        migrations.CreateModel(
+            name='Repair',
+            fields=[
+                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('witness', models.CharField(max_length=80)),
+                ('car', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='garage.car')),
+                ('checked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='garage.owner')),
+                ('mechanic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='repairs', to='garage.owner')),
+            ],
+            options={
+                'abstract': False,
+                'db_environment': 'tenant',
+                'order_with_respect_to': 'car',
+            },
+        ),
+        migrations.AddField(
+            model_name='car',
+            name='mechanics',
+            field=models.ManyToManyField(related_name='repaired', through='garage.Repair', through_fields=('car', 'mechanic'), to='garage.owner'),
+        ),
     ]
