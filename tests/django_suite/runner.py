@@ -17,6 +17,7 @@ import django
 from django.apps import apps
 from django.conf import settings
 from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
 from django.test.runner import DiscoverRunner
 from django.test.utils import iter_test_cases
 
@@ -120,6 +121,8 @@ class SuiteRunner(DiscoverRunner):
         config: list[tuple[Any, str, bool]] = super().setup_databases(**kwargs)
         tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
         for connection, _, _ in config:
+            # Tests that migrate in the tables of no environment take it for granted that these have been migrated.
+            MigrationRecorder(connection).ensure_schema()
             if visible := tables.intersection(connection.introspection.table_names()):
                 raise RuntimeError(f"On search_path of {connection.alias!r}: {', '.join(sorted(visible))}")
         return config
