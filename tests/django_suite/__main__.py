@@ -125,7 +125,8 @@ def _summary(mode: Mode, found: dict[str, Any], expectations: dict[str, Expectat
         f"Django {django.get_version()}, psycopg {_psycopg()}, mode {mode}: {found['run']} tests run "
         f"({found['skipped']} skipped{left_out}; with the schema on search_path: {regimes}), "
         f"{len(found['expected'])} failures expected ({kinds}), "
-        f"{len(found['unexpected']) + len(found['passed'])} unexpected, {elapsed_s:.0f} s"
+        f"{len(found['unexpected']) + len(found['passed'])} unexpected; {found['statements']} statements audited "
+        f"({found['distinct']} distinct), {elapsed_s:.0f} s"
     )
 
 

@@ -1,5 +1,5 @@
 """The test runner that Django's `runtests.py` uses: it knows the expected failures and which tests have the schema on
-search_path, and writes down what came of each.
+search_path, has every statement of the others judged, and writes down what came of each.
 
 An expected failure is reported as unittest reports one; one that passes is an unexpected success, which fails the run.
 """
@@ -21,6 +21,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test.runner import DiscoverRunner
 from django.test.utils import iter_test_cases
 
+from tests.audit.capture import StatementAudit
+
 from . import search_path
 from .expectations import Regime, expected_failures, regime_of, regimes
 from .placing import databases, mode
@@ -38,6 +40,8 @@ class SuiteResult(unittest.TextTestResult):
         self.failed_as_expected: set[str] = set()
         self.seen: set[str] = set()
         self.on_search_path: Counter[Regime] = Counter()
+        self.audit = StatementAudit()
+        self.audit.install()
         self._within = ExitStack()
 
     def startTest(self, test: unittest.TestCase) -> None:
@@ -52,6 +56,10 @@ class SuiteResult(unittest.TextTestResult):
 
     def stopTest(self, test: unittest.TestCase) -> None:
         self._within.close()
+        violations = self.audit.take()
+        if violations and regime_of(test.id(), self.regimes) is None:
+            error = AssertionError("\n".join(map(str, violations)))
+            self.addFailure(test, (AssertionError, error, None))
         super().stopTest(test)
 
     def addFailure(self, test: unittest.TestCase, err: Any) -> None:
@@ -91,6 +99,8 @@ class SuiteResult(unittest.TextTestResult):
             "skipped": len(self.skipped),
             "left_out": left_out,
             "on_search_path": self.on_search_path,
+            "statements": self.audit.counts.statements,
+            "distinct": self.audit.counts.distinct,
             "expected": sorted(self.failed_as_expected),
             "unexpected": sorted(set(unexpected)),
             "passed": sorted(test.id() for test in self.unexpectedSuccesses),
