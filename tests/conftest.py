@@ -9,13 +9,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext, setup_databases, teardown_databases
 
 from django_schemas import active_placement
 from django_schemas.replicas import forget_writes
 from tests.apps.garage.factories import PlanFactory
 from tests.apps.garage.witness import Place, add_look_alikes, make_place, public_digest
+
+
+def pytest_report_header() -> str:
+    return f"driver: {connection.Database.__name__} {connection.Database.__version__}"
 
 
 @pytest.fixture(scope="session")

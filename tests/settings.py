@@ -5,7 +5,9 @@ from typing import Any
 import environ
 
 from tools import postgres
+from tools.driver import choose_driver
 
+choose_driver()
 _cluster = postgres.ensure(standby=True)
 
 

@@ -18,7 +18,7 @@ from example_project.demo.tour import API, key_headers, tour
 from example_project.demo.visitor import Visitor
 from tools import postgres
 
-SETTINGS = "example_project.settings"
+SETTINGS = "tests.acceptance.settings"
 BASE = "localhost"
 SET_UP = """
 from django.contrib.auth.models import User
