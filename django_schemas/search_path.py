@@ -31,7 +31,7 @@ def local_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str]) -
             former = _current(cursor) if nested else None
             cursor.execute(f"SET LOCAL search_path TO {search_path(schemas)}")
         yield
-        if nested:
+        if nested and not connection.needs_rollback:  # Else it is put back with the savepoint.
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('search_path', %s, true)", [former])
 
