@@ -1,6 +1,8 @@
 """Through PgBouncer in transaction mode: what sets a search_path for its transaction leaves nothing to others."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from threading import Barrier
 from typing import Any
 
@@ -195,3 +197,42 @@ def test_non_atomic_migration_is_refused(new_schema: str, write_migrations: Any,
     with pytest.raises(SchemasError, match=r"0003_index is not atomic.*connect directly"):
         migrate("default", schema=new_schema, environment="tenant")
     assert (catalog("default", new_schema), search_paths()) == (before, USUAL)
+
+
+def test_server_side_cursors_are_never_anothers(acme: Place, globex: Place) -> None:
+    """Where they were left on, which a pooler breaks, a cursor is missing; it is not that of another process."""
+    connections["default"].settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = False
+    with ExitStack() as stack:
+        # As after a fork: the same thread and the same number of cursors, so all that Django makes a name of.
+        one, two, blocker = (connections.create_connection("default") for _ in range(3))
+        for connection in (one, two, blocker):
+            stack.callback(connection.close)
+        mine, theirs = one.chunked_cursor(), two.chunked_cursor()
+        sql = "SELECT pg_backend_pid(), witness FROM {}.garage_owner"
+        mine.execute(sql.format("acme"))
+        with occupied(blocker):
+            theirs.execute(sql.format("globex"))
+        with occupied(blocker), pytest.raises(DatabaseError, match="does not exist"):
+            mine.fetchmany(1)
+
+
+def test_server_side_cursors_inside_of_a_transaction(acme: Place, globex: Place) -> None:
+    """A transaction keeps its session, so there they work, for several schemas at once."""
+    connections["default"].settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = False
+
+    def work(place: Place) -> list[str]:
+        with transaction.atomic():
+            return [owner.witness for _ in range(20) for owner in place(Owner).objects.iterator(chunk_size=1)]
+
+    assert in_threads(work, [acme, globex] * 2) == [["default.acme"] * 40, ["default.globex"] * 40] * 2
+
+
+@contextmanager
+def occupied(connection: Any) -> Iterator[None]:
+    """Hold the session that a pooler gave out last: others get the other one."""
+    connection.set_autocommit(False)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        yield
+    connection.rollback()
+    connection.set_autocommit(True)
