@@ -2,6 +2,7 @@
 #
 # PYTHON makes the virtual environment, VENV is its folder. Another version beside the usual one:
 #     make test PYTHON=python3.13 VENV=.venv-3.13
+# DRIVER is what the tests, Django's suite and the measurements use: psycopg2, if it is not set, or psycopg3.
 
 VENV := .venv
 READY := $(VENV)/.ready

@@ -3,7 +3,9 @@
 import environ
 
 from tools import postgres
+from tools.driver import choose_driver
 
+choose_driver()
 _url = postgres.ensure().databases["default"]
 
 DATABASES = {

@@ -31,7 +31,7 @@ from .environments import environment, environments_on, home
 from .exceptions import SchemasError
 from .membership import app_labels_of, models_of
 from .schemas import drop_schema, ensure_schema, lock_schema, schema_exists, session_lock
-from .search_path import local_search_path, session_search_path
+from .search_path import has_own_session, local_search_path, session_search_path
 from .target import Target, target_is
 
 Step = tuple[Migration, bool]
@@ -154,6 +154,11 @@ class _SchemaExecutor(MigrationExecutor):
             raise SchemasError(
                 f"Migration {migration} is not atomic, so schema {self.target.alias.schema!r} can't be migrated "
                 "inside a transaction: call this outside of atomic()."
+            )
+        elif not has_own_session(self.connection):
+            raise SchemasError(
+                f"Migration {migration} is not atomic, and database {self.target.db!r} is reached through a pooler, "
+                "which may send each of its statements to another session: connect directly to migrate."
             )
         else:
             with session_lock(self.target.alias), session_search_path(self.connection, self.target.search_path):

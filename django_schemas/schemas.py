@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections, transaction
 
@@ -147,5 +148,8 @@ def _comment(db: str, schema: str) -> str | None:
 
 
 def _set_mark(alias: SchemaAlias, owner: str | None) -> None:
-    with connections[alias.db].cursor() as cursor:
-        cursor.execute(f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s", [str(Mark(alias.environment, owner))])
+    connection: Any = connections[alias.db]
+    with connection.cursor() as cursor:
+        # Composed here: this statement takes no parameters, which is what server-side binding would send.
+        sql = f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s"
+        cursor.execute(connection.ops.compose_sql(sql, [str(Mark(alias.environment, owner))]))

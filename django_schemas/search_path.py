@@ -16,7 +16,7 @@ from .environments import alias_for, environments, primary_of
 from .identifiers import search_path
 from .replicas import note_write
 
-__all__ = ["active_search_path", "local_search_path", "schema_cursor", "session_search_path"]
+__all__ = ["active_search_path", "has_own_session", "local_search_path", "schema_cursor", "session_search_path"]
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def local_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str]) -
             former = _current(cursor) if nested else None
             cursor.execute(f"SET LOCAL search_path TO {search_path(schemas)}")
         yield
-        if nested:
+        if nested and not connection.needs_rollback:  # Else it is put back with the savepoint.
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('search_path', %s, true)", [former])
 
@@ -51,11 +51,19 @@ def _current(cursor: CursorWrapper) -> str:
     return str(value)
 
 
+def has_own_session(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether the server process that answers is the one that was connected to: behind a pooler it is another."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    return bool(pid == connection.connection.info.backend_pid)
+
+
 @contextmanager
 def session_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str]) -> Iterator[None]:
     """Run a block outside of a transaction with the session's search_path set; it is reset behind it.
 
-    Not safe behind a transaction pooler: a non-atomic migration needs a direct connection anyway.
+    Not safe behind a transaction pooler, where each statement may be of another session: see `has_own_session`.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SET search_path TO {search_path(schemas)}")

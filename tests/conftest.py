@@ -4,18 +4,26 @@ A test that is marked `django_db(databases="__all__")` runs in a transaction of 
 that must commit takes the fixture `committed` instead, and undoes what it did.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext, setup_databases, teardown_databases
 
 from django_schemas import active_placement
+from django_schemas.environments import primary_of
 from django_schemas.replicas import forget_writes
 from tests.apps.garage.factories import PlanFactory
 from tests.apps.garage.witness import Place, add_look_alikes, make_place, public_digest
+from tests.pooler.bouncer import bouncing, program
+from tools import postgres
+
+
+def pytest_report_header() -> str:
+    return f"driver: {connection.Database.__name__} {connection.Database.__version__}"
 
 pytest_plugins = ["tests.audit.plugin"]
 
@@ -90,6 +98,30 @@ def _nothing_left_active() -> Iterator[None]:
 def committed(schemas: Any, django_db_blocker: Any) -> Iterator[None]:
     """Let a test commit. It must undo what it did; connections are closed behind it."""
     with django_db_blocker.unblock():
+        yield
+        connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def bouncer() -> Iterator[int]:
+    """The port of a PgBouncer in transaction mode, before the server of database `default`."""
+    if program() is None:
+        complain = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        complain("PgBouncer is not installed: apt-get install pgbouncer, or your system's like of it.")
+    with bouncing(postgres.ensure().databases["default"]) as port:
+        yield port
+
+
+@pytest.fixture
+def pooled(committed: None, bouncer: int) -> Iterator[None]:
+    """Have the connections to database `default`, and to its replicas, go through PgBouncer to `default`."""
+    through_it = {"HOST": "127.0.0.1", "PORT": bouncer, "DISABLE_SERVER_SIDE_CURSORS": True}
+    connections.close_all()
+    with pytest.MonkeyPatch.context() as patch:
+        for alias in connections:
+            if primary_of(alias) == "default":
+                for name, value in through_it.items():
+                    patch.setitem(connections[alias].settings_dict, name, value)
         yield
         connections.close_all()
 

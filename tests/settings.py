@@ -7,7 +7,9 @@ import environ
 
 from tests.audit.processes import audit_process
 from tools import postgres
+from tools.driver import choose_driver
 
+choose_driver()
 _cluster = postgres.ensure(standby=True)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import django
-from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
+from tools.driver import choose_driver
 from tools.postgres import PostgresError, ensure
 
 from .expectations import Expectation, Kind, Regime, expected_failures
@@ -80,7 +80,7 @@ def _run(
         report = Path(scratch) / "report.json"
         variables = {
             "DJANGO_SUITE_MODE": mode.value,
-            "DJANGO_SUITE_NAME": f"suite_{'_'.join(map(str, django.VERSION[:2]))}_psycopg{_psycopg()}_{mode}",
+            "DJANGO_SUITE_NAME": f"suite_{'_'.join(map(str, django.VERSION[:2]))}_{choose_driver()}_{mode}",
             "DJANGO_SUITE_REPORT": str(report),
             "DJANGO_SUITE_URL": url,
             "PYTHONPATH": os.pathsep.join(filter(None, [str(_REPOSITORY), os.environ.get("PYTHONPATH")])),
@@ -122,16 +122,12 @@ def _summary(mode: Mode, found: dict[str, Any], expectations: dict[str, Expectat
     regimes = ", ".join(f"{regime} {found['on_search_path'].get(regime, 0)}" for regime in Regime)
     left_out = f", {found['left_out']} left out that need a second database" if found["left_out"] else ""
     return (
-        f"Django {django.get_version()}, psycopg {_psycopg()}, mode {mode}: {found['run']} tests run "
+        f"Django {django.get_version()}, {found['driver'].partition(' (')[0]}, mode {mode}: {found['run']} tests run "
         f"({found['skipped']} skipped{left_out}; with the schema on search_path: {regimes}), "
         f"{len(found['expected'])} failures expected ({kinds}), "
         f"{len(found['unexpected']) + len(found['passed'])} unexpected; {found['statements']} statements audited "
         f"({found['distinct']} distinct), {elapsed_s:.0f} s"
     )
-
-
-def _psycopg() -> int:
-    return 3 if is_psycopg3 else 2
 
 
 if __name__ == "__main__":

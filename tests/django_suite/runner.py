@@ -18,6 +18,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.backends.postgresql.base import Database
 from django.test.runner import DiscoverRunner
 from django.test.utils import iter_test_cases
 
@@ -95,6 +96,7 @@ class SuiteResult(unittest.TextTestResult):
         # Of a subtest, the test that it is part of.
         unexpected = [getattr(test, "test_case", test).id() for test, _ in (*self.failures, *self.errors)]
         return {
+            "driver": f"{Database.__name__} {Database.__version__}",
             "run": self.testsRun,
             "skipped": len(self.skipped),
             "left_out": left_out,

@@ -8,8 +8,11 @@ import environ
 import test_sqlite  # The settings that this version's tests are written for.
 
 import django_schemas.apps  # noqa: F401  # Takes up models from the first one on.
+from tools.driver import choose_driver
 
 from .placing import ENVIRONMENT, SCHEMA, Mode, activate_everywhere, apps_below, databases, mode
+
+choose_driver()
 
 SECRET_KEY = test_sqlite.SECRET_KEY
 PASSWORD_HASHERS = test_sqlite.PASSWORD_HASHERS

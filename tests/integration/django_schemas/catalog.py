@@ -12,14 +12,14 @@ _CATALOG = """
     FROM pg_class c
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-    WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'v')
+    WHERE c.relnamespace = %(schema)s::text::regnamespace AND c.relkind IN ('r', 'v')
     UNION ALL
     SELECT 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid)
-    FROM pg_constraint WHERE connamespace = %(schema)s::regnamespace AND conrelid <> 0
+    FROM pg_constraint WHERE connamespace = %(schema)s::text::regnamespace AND conrelid <> 0
     UNION ALL
-    SELECT 'index', tablename::text, indexname::text, indexdef FROM pg_indexes WHERE schemaname = %(schema)s
+    SELECT 'index', tablename::text, indexname::text, indexdef FROM pg_indexes WHERE schemaname = %(schema)s::text
     UNION ALL
-    SELECT 'sequence', sequencename::text, '', data_type::text FROM pg_sequences WHERE schemaname = %(schema)s
+    SELECT 'sequence', sequencename::text, '', data_type::text FROM pg_sequences WHERE schemaname = %(schema)s::text
     ORDER BY 1, 2, 3
 """
 

@@ -61,7 +61,7 @@ def make_foreign_schema(name: str, comment: str | None = None) -> None:
         cursor.execute(f'CREATE SCHEMA "{name}"')
         cursor.execute(f'CREATE TABLE "{name}".precious AS SELECT 1 AS row')
         if comment is not None:
-            cursor.execute(f'COMMENT ON SCHEMA "{name}" IS %s', [comment])
+            cursor.execute(f"COMMENT ON SCHEMA \"{name}\" IS '{comment}'")
 
 
 def test_new_schema(new_schema: str) -> None:

@@ -97,6 +97,15 @@ def test_error_inside_of_the_block(acme: Place) -> None:
     assert seen(acme(Owner).objects.all()) == [("Ada", "default.acme"), ("Bob", "default.acme")]
 
 
+def test_rollback_that_is_asked_for(acme: Place) -> None:
+    """Inside of a transaction, a block that is to be rolled back takes its search_path with it."""
+    with schema_cursor("default", "acme") as cursor:
+        cursor.execute("UPDATE garage_owner SET name = 'x'")
+        transaction.set_rollback(True)
+    assert search_path() == '"$user", public'
+    assert seen(acme(Owner).objects.all()) == [("Ada", "default.acme"), ("Bob", "default.acme")]
+
+
 def test_error_inside_of_a_nested_block(acme: Place, globex: Place) -> None:
     """An inner error that is caught leaves the outer cursor in its schema."""
     with schema_cursor("default", "acme") as outer:

@@ -109,7 +109,7 @@ def test_existing_schema_is_never_taken_over(tenants: Any, mark: str | None) -> 
     with connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA squatted")
         cursor.execute("CREATE TABLE squatted.theirs AS SELECT 1 AS one")
-        cursor.execute("COMMENT ON SCHEMA squatted IS %s", [mark])
+        cursor.execute(f"COMMENT ON SCHEMA squatted IS '{mark}'" if mark else "COMMENT ON SCHEMA squatted IS NULL")
     with pytest.raises(ProvisioningFailed, match="is there already"):
         Tenant.objects.create(name="Squatted", db="default")
     with connection.cursor() as cursor:

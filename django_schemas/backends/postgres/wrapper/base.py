@@ -1,5 +1,6 @@
 """The connection: Django's, registered under its plain alias, with our compilers, introspection and schema editor."""
 
+from secrets import token_hex
 from typing import Any
 
 from django.db import connections
@@ -30,3 +31,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             # The first to ask for this connection named a schema. Django is about to keep it under that alias, where
             # the next schema would not find it and open a second one.
             connections[self.alias] = self
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """Make a cursor; one at the server gets a name that no other process gives to one of its own.
+
+        Django's name is made of the thread and a number, which forked processes have in common. Behind a pooler, a
+        fetch may arrive in the session of another: there it must find no cursor rather than that of another schema.
+        """
+        return super().create_cursor(f"{token_hex(4)}{name}" if name else None)
