@@ -25,6 +25,7 @@ from tools import postgres
 def pytest_report_header() -> str:
     return f"driver: {connection.Database.__name__} {connection.Database.__version__}"
 
+
 pytest_plugins = ["tests.audit.plugin"]
 
 

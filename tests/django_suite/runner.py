@@ -17,8 +17,8 @@ import django
 from django.apps import apps
 from django.conf import settings
 from django.db import connections
-from django.db.migrations.recorder import MigrationRecorder
 from django.db.backends.postgresql.base import Database
+from django.db.migrations.recorder import MigrationRecorder
 from django.test.runner import DiscoverRunner
 from django.test.utils import iter_test_cases
 
