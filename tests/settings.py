@@ -1,9 +1,12 @@
-"""Settings of the tests: a real PostgreSQL with two databases, and a replica of the first where there is one."""
+"""Settings of the tests: a real PostgreSQL with two databases, and a replica of the first where there is one; and a
+third database with PostGIS, and the app `atlas` in it, where the extension and its libraries are.
+"""
 
 from typing import Any
 
 import environ
 
+from tests import postgis
 from tools import postgres
 
 _cluster = postgres.ensure(standby=True)
@@ -21,6 +24,12 @@ if "default-read1" in _cluster.databases:
     # A streaming replica holds every database of its server, so the test database is there under its own name.
     DATABASES["default-read1"] = _database(_cluster.databases["default-read1"], TEST={"MIRROR": "default"})
 
+POSTGIS_MISSING = postgis.missing(_cluster.databases["default"])
+if not POSTGIS_MISSING:
+    DATABASES["geo"] = _database(
+        _cluster.url("app_geo"), ENGINE="django_schemas.backends.postgis.wrapper", ENVIRONMENTS=["atlas"]
+    )
+
 _ADOPTED = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -34,6 +43,8 @@ DATABASE_ENVIRONMENTS = {
     # Hosted by no database here; tests that need a second multi-schema environment let one host it.
     "depot": {},
 }
+if not POSTGIS_MISSING:
+    DATABASE_ENVIRONMENTS["atlas"] = {"ADDITIONAL_SCHEMAS": ["public"]}
 DATABASE_ROUTERS = ["django_schemas.routers.ExplicitRouter"]
 
 INSTALLED_APPS = [
@@ -50,6 +61,8 @@ INSTALLED_APPS = [
     "tests.apps.garage",
     "tests.apps.depot",
 ]
+if not POSTGIS_MISSING:
+    INSTALLED_APPS += ["django.contrib.gis", "tests.apps.atlas"]
 MIDDLEWARE = [
     "tenancy.middleware.TenantMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
