@@ -18,6 +18,7 @@ from django.utils.functional import cached_property
 
 from .alias import SchemaAlias, SchemaTable
 from .context import active_alias, ensure_active
+from .exceptions import ConfigError
 from .importing import watch_imports
 from .managers import placed_manager
 from .membership import declared_environment, environments_of, environments_of_name, is_current, table_environments
@@ -25,7 +26,7 @@ from .places import instance_alias, place, placed_using, refuse_other, single_ho
 from .relations import guard_descriptors
 from .target import migrating
 
-__all__ = ["adopt", "known_table", "prepare"]
+__all__ = ["adopt", "known_table", "prepare", "refuse_unprepared"]
 
 _tables: dict[str, SchemaTable] = {}
 """Every table of an environment, by its name."""
@@ -56,6 +57,12 @@ def prepare() -> None:
         migration_state.DEFAULT_NAMES = options.DEFAULT_NAMES  # type: ignore[attr-defined]
     class_prepared.connect(_prepared, dispatch_uid="django_schemas.adoption")
     watch_imports()
+
+
+def refuse_unprepared() -> None:
+    """Raise ConfigError if models were not taken up: adopted ones would be looked for in `public`."""
+    if "db_environment" not in options.DEFAULT_NAMES:
+        raise ConfigError("'django_schemas' is not in INSTALLED_APPS, so no model is in an environment: add it.")
 
 
 def known_table(name: str) -> SchemaTable | None:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from django.db import models as _models
 from django.db.models import *  # noqa: F403
 
+from .adoption import refuse_unprepared
 from .alias import SchemaAlias
 from .binding import auto_bind, bind, inherit_bind
 from .context import active_alias
@@ -97,3 +98,7 @@ class Model(SchemaModel):  # type: ignore[no-redef]  # takes the place of Django
 
     class Meta:
         abstract = True
+
+
+# Else it is Django that complains, of `db_environment` in the Meta of the first model.
+refuse_unprepared()

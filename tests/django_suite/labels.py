@@ -29,7 +29,7 @@ _ORM = """
     update_only_fields validation xor_lookups
 """
 
-# GeoDjango's, with PostGIS; but for those of its libraries alone, `gdal_tests` and `geos_tests`, which need no database.
+# GeoDjango's, with PostGIS; but for `gdal_tests` and `geos_tests`, which need libraries alone and no database.
 _GIS = """
     gis_tests.distapp gis_tests.geo3d gis_tests.geoadmin gis_tests.geoapp gis_tests.geogapp gis_tests.gis_migrations
     gis_tests.inspectapp gis_tests.layermap gis_tests.rasterapp gis_tests.relatedapp gis_tests.test_fields
