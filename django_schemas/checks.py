@@ -13,13 +13,12 @@ from . import conf
 from .environments import databases_of, environments, environments_on, primary_of
 from .exceptions import InvalidSchemaName
 from .identifiers import validate_schema_name
-from .membership import declared_environment, environments_of
+from .membership import declared_environment, environments_of, models_of
 
 __all__ = ["check_model", "check_models", "check_settings"]
 
 _KEYS = {"SCHEMA_NAME", "APPS", "ADDITIONAL_SCHEMAS"}
-_POSTGIS = "django_schemas.backends.postgis.wrapper"
-_ENGINES = ("django_schemas.backends.postgres.wrapper", _POSTGIS)
+_ENGINES = ("django_schemas.backends.postgres.wrapper", "django_schemas.backends.postgis.wrapper")
 # Not `runserver`: ours only tells more, and that of an ASGI server must come first.
 _COMMANDS = ("inspectdb", "migrate", "showmigrations")
 _METHODS = {"set_db", "inherit_db", "auto_db", "db_name", "schema_name"}
@@ -254,17 +253,15 @@ def extension_adopted() -> Iterator[CheckMessage]:
 
 
 def extension_out_of_sight() -> Iterator[CheckMessage]:
-    """W022: while an environment is migrated, the types of PostGIS would not be found."""
-    for db, options in conf.databases().items():
-        for name in environments_on(db) if options.get("ENGINE") == _POSTGIS and primary_of(db) == db else ():
-            env = environments().get(name)
-            if env is not None and not env.additional_schemas and env.schema_name != "public":
-                yield Warning(
-                    f"Database {db!r} has PostGIS, and environment {name!r} no ADDITIONAL_SCHEMAS: "
-                    "spatial fields can't be migrated there.",
-                    hint="Say 'ADDITIONAL_SCHEMAS': ['public'], or where else the extension is.",
-                    id="django_schemas.W022",
-                )
+    """W022: while an environment with spatial fields is migrated, the types of PostGIS would not be found."""
+    for env in environments().values():
+        if not env.additional_schemas and env.schema_name != "public" and _is_spatial(env.name):
+            yield Warning(
+                f"Environment {env.name!r} has spatial fields, and no ADDITIONAL_SCHEMAS: their types are not found "
+                "while it is migrated.",
+                hint="Say 'ADDITIONAL_SCHEMAS': ['public'], or where else the extension is.",
+                id="django_schemas.W022",
+            )
 
 
 def command_hidden() -> Iterator[CheckMessage]:
@@ -392,6 +389,13 @@ def _is_ours(router: type) -> bool:
     from .routers import ExplicitRouter
 
     return issubclass(router, ExplicitRouter)
+
+
+def _is_spatial(environment: str) -> bool:
+    # What GeoDjango's fields have, which can't be imported without its libraries.
+    return any(
+        hasattr(field, "spatial_index") for model in models_of(environment) for field in model._meta.local_fields
+    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

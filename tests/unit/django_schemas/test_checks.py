@@ -22,8 +22,6 @@ from tests.apps.platform.models import Plan
 # Only the checks look at these settings here.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
 
-POSTGIS = "django_schemas.backends.postgis.wrapper"
-
 
 def found_ids(messages: Any) -> list[str]:
     return [message.id for message in messages]
@@ -54,7 +52,6 @@ def test_no_fault() -> None:
         ("E018", {}, {"default": {"ENVIRONMENTS": "tenant"}}, "DATABASES['default']['ENVIRONMENTS'] is 'tenant'"),
         ("E020", {"tenant": {"ADDITIONAL_SCHEMAS": ["public", "registry"]}}, {}, "names 'registry'"),
         ("E021", {"tenant": {"APPS": ["django.contrib.gis"]}}, {}, "['tenant']['APPS'] names 'django.contrib.gis'"),
-        ("W022", {"depot": {}}, {"geodata": {"ENGINE": POSTGIS, "ENVIRONMENTS": ["depot"]}}, "'geodata'"),
     ],
 )
 def test_settings_fault(settings: Any, id_: str, environments: Any, databases: Any, words: str) -> None:

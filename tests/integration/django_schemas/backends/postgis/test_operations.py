@@ -103,10 +103,12 @@ def test_a_raw_query_names_functions_of_the_extension_in_full(north: Place, sout
     """In it the schema is alone on search_path."""
     sql = """
         SELECT id, name, witness, point FROM atlas_spot
-        WHERE public.ST_Within(point, public.ST_GeomFromText(%s, 4326))
+        WHERE public.ST_Within(point, %s::public.geometry) AND point OPERATOR(public.&&) %s::public.geometry
     """
+    box = Polygon.from_bbox((0, 0, 5, 5))
+    box.srid = 4326
 
-    rows = list(north(Spot).objects.raw(sql, ["POLYGON((0 0, 0 5, 5 5, 5 0, 0 0))"]))
+    rows = list(north(Spot).objects.raw(sql, [box.ewkt, box.hexewkb.decode()]))
     assert seen(rows) == [("near", north.witness)]
     assert rows[0].point.coords == (1, 1)
 

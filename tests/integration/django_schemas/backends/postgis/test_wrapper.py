@@ -1,9 +1,13 @@
 """The wrapper of PostGIS: where the extension is made, and what becomes of it."""
 
+from typing import Any
+
+import pytest
 from django.contrib.gis.geos import Point
-from django.db import connections
+from django.db import ProgrammingError, connections
 
 from django_schemas.alias import SchemaAlias
+from django_schemas.checks import check_settings
 from django_schemas.migrations import flush, migrate
 from django_schemas.migrator import make_plan, target_of
 from tests.apps.atlas.models import Spot
@@ -64,3 +68,14 @@ def test_a_connection_to_no_database_asks_nothing_of_the_extension(north: Place)
     """As Django makes one to create and drop databases; GeoDjango sets up nothing there."""
     with connections["geo"]._nodb_cursor() as cursor:
         assert type(cursor.db.ops).__module__ == "django.db.backends.postgresql.operations"
+
+
+def test_an_environment_that_does_not_see_the_extension(settings: Any) -> None:
+    """Its spatial fields would have no types while it is migrated."""
+    assert "django_schemas.W022" not in [message.id for message in check_settings(None)]
+    settings.DATABASE_ENVIRONMENTS = {**settings.DATABASE_ENVIRONMENTS, "atlas": {}}
+
+    (message,) = [message for message in check_settings(None) if message.id == "django_schemas.W022"]
+    assert message.hint == "Say 'ADDITIONAL_SCHEMAS': ['public'], or where else the extension is."
+    with pytest.raises(ProgrammingError, match='type "geometry" does not exist'):
+        migrate("geo", schema="east")
