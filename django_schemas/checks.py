@@ -5,6 +5,7 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.management import get_commands, load_command_class
 from django.db.models import Field, Model
 from django.utils.module_loading import import_string
 
@@ -12,29 +13,39 @@ from . import conf
 from .environments import databases_of, environments, environments_on, primary_of
 from .exceptions import InvalidSchemaName
 from .identifiers import validate_schema_name
-from .membership import declared_environment, environments_of
+from .membership import declared_environment, environments_of, models_of
 
-__all__ = ["check_models", "check_settings"]
+__all__ = ["check_model", "check_models", "check_settings"]
 
 _KEYS = {"SCHEMA_NAME", "APPS", "ADDITIONAL_SCHEMAS"}
 _ENGINES = ("django_schemas.backends.postgres.wrapper", "django_schemas.backends.postgis.wrapper")
-_METHODS = ("set_db", "inherit_db", "auto_db", "db_name", "schema_name")
+# Not `runserver`: ours only tells more, and that of an ASGI server must come first.
+_COMMANDS = ("inspectdb", "migrate", "showmigrations")
+_METHODS = {"set_db", "inherit_db", "auto_db", "db_name", "schema_name"}
 
 
 @register("django_schemas")
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check DATABASE_ENVIRONMENTS, DATABASES and DATABASE_ROUTERS against each other."""
+    # The others read these as they are meant.
+    if no_lists := list(not_a_list()):
+        return no_lists
     functions = (
         unknown_keys,
         hosted_environment_unknown,
         wrong_engine,
         router_missing,
+        router_not_first,
         single_schema_hosts,
         replica_without_primary,
         schema_name_invalid,
         schema_shared,
         adopted_app_unknown,
         hosted_nowhere,
+        schema_of_another,
+        extension_adopted,
+        extension_out_of_sight,
+        command_hidden,
     )
     return [message for function in functions for message in function()]
 
@@ -42,14 +53,21 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 @register("django_schemas")
 def check_models(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check each model's environment, and the relations between environments."""
-    messages: list[CheckMessage] = []
-    for model in apps.get_models():
-        if app_configs is None or model._meta.app_config in app_configs:
-            for function in (environment_unknown, environment_differs, hidden_methods):
-                messages.extend(function(model))
-            for field in (*model._meta.local_fields, *model._meta.local_many_to_many):
-                messages.extend(relation(model, field))
-    return messages
+    return [
+        message
+        for model in apps.get_models()
+        if app_configs is None or model._meta.app_config in app_configs
+        for message in check_model(model)
+    ]
+
+
+def check_model(model: type[Model]) -> Iterator[CheckMessage]:
+    """Check one model."""
+    yield from environment_unknown(model)
+    yield from environment_differs(model)
+    yield from hidden_methods(model)
+    for field in (*model._meta.local_fields, *model._meta.local_many_to_many):
+        yield from relation(model, field)
 
 
 def unknown_keys() -> Iterator[CheckMessage]:
@@ -88,10 +106,7 @@ def wrong_engine() -> Iterator[CheckMessage]:
 
 def router_missing() -> Iterator[CheckMessage]:
     """E004: environments are declared, and nothing routes to them."""
-    from .routers import ExplicitRouter
-
-    routers = [import_string(router) if isinstance(router, str) else type(router) for router in conf.routers()]
-    if environments() and not any(issubclass(router, ExplicitRouter) for router in routers):
+    if environments() and not any(map(_is_ours, _routers())):
         yield Error(
             "DATABASE_ENVIRONMENTS is set, but ExplicitRouter is not in DATABASE_ROUTERS.",
             hint="Add 'django_schemas.routers.ExplicitRouter'.",
@@ -130,7 +145,11 @@ def schema_name_invalid() -> Iterator[CheckMessage]:
             try:
                 validate_schema_name(schema, allow_public=True)
             except InvalidSchemaName as error:
-                yield Error(f"DATABASE_ENVIRONMENTS[{env.name!r}]: {error}", id="django_schemas.E007")
+                yield Error(
+                    f"DATABASE_ENVIRONMENTS[{env.name!r}]: {error}",
+                    hint="Rename the schema (ALTER SCHEMA ... RENAME TO) if it is there already.",
+                    id="django_schemas.E007",
+                )
 
 
 def schema_shared() -> Iterator[CheckMessage]:
@@ -175,6 +194,92 @@ def hosted_nowhere() -> Iterator[CheckMessage]:
             )
 
 
+def not_a_list() -> Iterator[CheckMessage]:
+    """E018: a setting that is a list of names holds something else, a single name for instance."""
+    lists = [
+        (f"DATABASE_ENVIRONMENTS[{name!r}][{key!r}]", options.get(key, []))
+        for name, options in conf.database_environments().items()
+        for key in ("APPS", "ADDITIONAL_SCHEMAS")
+    ]
+    lists += [
+        (f"DATABASES[{db!r}]['ENVIRONMENTS']", options.get("ENVIRONMENTS", []))
+        for db, options in conf.databases().items()
+    ]
+    for setting, value in lists:
+        if not isinstance(value, list | tuple):
+            yield Error(f"{setting} is {value!r}, and no list.", hint="Write [...].", id="django_schemas.E018")
+
+
+def router_not_first() -> Iterator[CheckMessage]:
+    """W019: another router may answer before ours, and so allow what ours refuses."""
+    routers = _routers()
+    if any(map(_is_ours, routers[1:])) and not _is_ours(routers[0]):
+        yield Warning(
+            f"{routers[0].__name__} comes before ExplicitRouter in DATABASE_ROUTERS: it may allow relations between "
+            "two schemas, and migrations where a model has no place.",
+            hint="Put ExplicitRouter first: on models of no environment it has no opinion.",
+            id="django_schemas.W019",
+        )
+
+
+def schema_of_another() -> Iterator[CheckMessage]:
+    """E020: while one environment is migrated, unqualified names would be found in the schema of another.
+
+    But for `public`: an existing project may have both its tables and its extensions there.
+    """
+    owners = {env.schema_name: env for env in environments().values() if env.schema_name not in (None, "public")}
+    for env in environments().values():
+        for schema in env.additional_schemas:
+            owner = owners.get(schema, env)
+            if owner is not env and set(databases_of(owner.name)) & set(databases_of(env.name)):
+                yield Error(
+                    f"DATABASE_ENVIRONMENTS[{env.name!r}]['ADDITIONAL_SCHEMAS'] names {schema!r}, the schema of "
+                    f"environment {owner.name!r}.",
+                    hint="Leave it out: foreign keys to another environment need no search_path. "
+                    "ADDITIONAL_SCHEMAS is for extensions.",
+                    id="django_schemas.E020",
+                )
+
+
+def extension_adopted() -> Iterator[CheckMessage]:
+    """E021: an environment adopts GeoDjango, whose models are views and tables of the extension's."""
+    for env in environments().values():
+        if "django.contrib.gis" in env.apps:
+            yield Error(
+                f"DATABASE_ENVIRONMENTS[{env.name!r}]['APPS'] names 'django.contrib.gis', whose tables are PostGIS's.",
+                hint="Leave it out: a database has them but once, where the extension is.",
+                id="django_schemas.E021",
+            )
+
+
+def extension_out_of_sight() -> Iterator[CheckMessage]:
+    """W022: while an environment with spatial fields is migrated, the types of PostGIS would not be found."""
+    for env in environments().values():
+        if not env.additional_schemas and env.schema_name != "public" and _is_spatial(env.name):
+            yield Warning(
+                f"Environment {env.name!r} has spatial fields, and no ADDITIONAL_SCHEMAS: their types are not found "
+                "while it is migrated.",
+                hint="Say 'ADDITIONAL_SCHEMAS': ['public'], or where else the extension is.",
+                id="django_schemas.W022",
+            )
+
+
+def command_hidden() -> Iterator[CheckMessage]:
+    """W023: another app's command takes the place of one of ours."""
+    for name in _COMMANDS:
+        app = get_commands()[name]
+        if app == "django_schemas":
+            continue
+        ours = import_string(f"django_schemas.management.commands.{name}.Command")
+        found = load_command_class(app, name) if isinstance(app, str) else app
+        if not isinstance(found, ours):
+            yield Warning(
+                f"`manage.py {name}` is the command of {app!r}, which knows nothing of schemas.",
+                hint="Put 'django_schemas' before that app in INSTALLED_APPS.",
+                id="django_schemas.W023",
+            )
+
+
 def environment_unknown(model: type[Model]) -> Iterator[CheckMessage]:
     """E011: a model is in an environment that is not declared."""
     name = declared_environment(model)
@@ -201,18 +306,22 @@ def environment_differs(model: type[Model]) -> Iterator[CheckMessage]:
 
 
 def hidden_methods(model: type[Model]) -> Iterator[CheckMessage]:
-    """W013: a field hides what SchemaModel offers under that name."""
+    """W013: a field, a relation from another model or a manager hides what SchemaModel offers under that name."""
     from .models import SchemaModel
 
-    if issubclass(model, SchemaModel):
-        for field in model._meta.local_fields:
-            if field.name in _METHODS:
-                yield Warning(
-                    f"Field {field.name!r} hides SchemaModel.{field.name}.",
-                    hint="Rename the field, or use django_schemas.bind(model, db, schema).",
-                    obj=model,
-                    id="django_schemas.W013",
-                )
+    if not issubclass(model, SchemaModel):
+        return
+    options: Any = model._meta
+    names = {field.name for field in (*options.fields, *options.many_to_many, *options.private_fields)}
+    names.update(relation.get_accessor_name() for relation in options.related_objects)
+    names.update(manager.name for manager in options.managers)
+    for name in sorted(_METHODS & names):
+        yield Warning(
+            f"{name!r}, the name of a field, a related_name or a manager, hides SchemaModel.{name}.",
+            hint="Choose another name, or use django_schemas.bind(model, db, schema).",
+            obj=model,
+            id="django_schemas.W013",
+        )
 
 
 def relation(model: type[Model], field: "Field[Any, Any]") -> Iterator[CheckMessage]:
@@ -270,6 +379,23 @@ def _relation_fault(source: str, targets: tuple[str, ...], constrained: bool) ->
             "Say db_constraint=False.",
         )
     return None
+
+
+def _routers() -> list[type]:
+    return [import_string(router) if isinstance(router, str) else type(router) for router in conf.routers()]
+
+
+def _is_ours(router: type) -> bool:
+    from .routers import ExplicitRouter
+
+    return issubclass(router, ExplicitRouter)
+
+
+def _is_spatial(environment: str) -> bool:
+    # What GeoDjango's fields have, which can't be imported without its libraries.
+    return any(
+        hasattr(field, "spatial_index") for model in models_of(environment) for field in model._meta.local_fields
+    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -5,12 +5,24 @@ from typing import Any
 
 from django.conf import settings
 
+from .exceptions import ConfigError
+
 __all__ = ["database_environments", "databases", "routers"]
 
 
 def database_environments() -> Mapping[str, Mapping[str, Any]]:
-    """`DATABASE_ENVIRONMENTS`: each environment's name and its `SCHEMA_NAME`, `APPS`, `ADDITIONAL_SCHEMAS`."""
-    value: Mapping[str, Mapping[str, Any]] = getattr(settings, "DATABASE_ENVIRONMENTS", {})
+    """`DATABASE_ENVIRONMENTS`: each environment's name and its `SCHEMA_NAME`, `APPS`, `ADDITIONAL_SCHEMAS`.
+
+    Raises:
+        ConfigError: it is no dict of dicts.
+    """
+    value: Any = getattr(settings, "DATABASE_ENVIRONMENTS", {})
+    if not (isinstance(value, Mapping) and all(isinstance(options, Mapping) for options in value.values())):
+        # No check: models are taken up before any.
+        raise ConfigError(
+            f"DATABASE_ENVIRONMENTS is {value!r}, which is no dict of dicts: "
+            "write a dict of options, which may be empty, for the name of each environment."
+        )
     return value
 
 

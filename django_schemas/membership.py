@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import cast
 
 from django.apps import AppConfig, apps
-from django.db.models import Model
+from django.db.models import Model, options
 
 from .alias import SchemaTable
 from .environments import environments
+from .exceptions import ConfigError
 
 __all__ = [
     "app_labels_of",
@@ -21,8 +22,15 @@ __all__ = [
     "is_current",
     "models_of",
     "owner_of",
+    "refuse_unprepared",
     "table_environments",
 ]
+
+
+def refuse_unprepared() -> None:
+    """Raise ConfigError if models were not taken up: adopted ones would be looked for in `public`."""
+    if "db_environment" not in options.DEFAULT_NAMES:
+        raise ConfigError("'django_schemas' is not in INSTALLED_APPS, so no model is in an environment: add it.")
 
 
 def is_current(model: type[Model]) -> bool:

@@ -217,6 +217,8 @@ def migrate_target(
     _import_management_modules()
     signals = {"verbosity": verbosity, "interactive": interactive, "stdout": stdout or sys.stdout}
     alias = target.alias
+    # As Django's migrate does: PostGIS makes its extension, where the connection's own search_path finds it.
+    connections[target.db].prepare_database()
     with target_is(target), activate(alias) if alias else nullcontext():
         there = alias is not None and schema_exists(alias.db, alias.schema)
         if alias is not None and there:

@@ -11,7 +11,7 @@ from django.db.models import *  # noqa: F403
 from .alias import SchemaAlias
 from .binding import auto_bind, bind, inherit_bind
 from .context import active_alias
-from .membership import environments_of
+from .membership import environments_of, refuse_unprepared
 from .places import single_home
 
 __all__ = [*_models.__all__, "SchemaModel"]
@@ -97,3 +97,7 @@ class Model(SchemaModel):  # type: ignore[no-redef]  # takes the place of Django
 
     class Meta:
         abstract = True
+
+
+# Else it is Django that complains, of `db_environment` in the Meta of the first model.
+refuse_unprepared()

@@ -12,7 +12,7 @@ from .alias import SchemaAlias, SchemaTable
 from .context import active_alias
 from .environments import environment, environments_on
 from .exceptions import SchemaMismatch
-from .membership import environments_of_app, environments_of_name, is_current
+from .membership import environments_of_app, environments_of_name, is_current, refuse_unprepared
 from .places import belongs, place
 from .target import migrating
 
@@ -23,7 +23,13 @@ class ExplicitRouter:
     """The database router of `DATABASE_ROUTERS`: gives each model of an environment its schema alias.
 
     For models of no environment it has no opinion, so Django and other routers go on as ever.
+
+    Raises:
+        ConfigError: the app `django_schemas` is not installed.
     """
+
+    def __init__(self) -> None:
+        refuse_unprepared()
 
     def db_for_read(self, model: type[Model] | None, **hints: Any) -> str | None:
         """The alias to read from: the primary's, or a replica's where one may be asked."""

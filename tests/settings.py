@@ -1,10 +1,13 @@
-"""Settings of the tests: a real PostgreSQL with two databases, and a replica of the first where there is one."""
+"""Settings of the tests: a real PostgreSQL with two databases, and a replica of the first where there is one; and a
+third database with PostGIS, and the app `atlas` in it, where the extension and its libraries are.
+"""
 
 import sys
 from typing import Any
 
 import environ
 
+from tests import postgis
 from tests.audit.processes import audit_process
 from tools import postgres
 from tools.driver import choose_driver
@@ -25,6 +28,12 @@ if "default-read1" in _cluster.databases:
     # A streaming replica holds every database of its server, so the test database is there under its own name.
     DATABASES["default-read1"] = _database(_cluster.databases["default-read1"], TEST={"MIRROR": "default"})
 
+POSTGIS_MISSING = postgis.missing(_cluster.databases["default"])
+if not POSTGIS_MISSING:
+    DATABASES["geo"] = _database(
+        _cluster.url("app_geo"), ENGINE="django_schemas.backends.postgis.wrapper", ENVIRONMENTS=["atlas"]
+    )
+
 _ADOPTED = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -38,6 +47,8 @@ DATABASE_ENVIRONMENTS = {
     # Hosted by no database here; tests that need a second multi-schema environment let one host it.
     "depot": {},
 }
+if not POSTGIS_MISSING:
+    DATABASE_ENVIRONMENTS["atlas"] = {"ADDITIONAL_SCHEMAS": ["public"]}
 DATABASE_ROUTERS = ["django_schemas.routers.ExplicitRouter"]
 
 INSTALLED_APPS = [
@@ -54,6 +65,8 @@ INSTALLED_APPS = [
     "tests.apps.garage",
     "tests.apps.depot",
 ]
+if not POSTGIS_MISSING:
+    INSTALLED_APPS += ["django.contrib.gis", "tests.apps.atlas"]
 MIDDLEWARE = [
     "tenancy.middleware.TenantMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

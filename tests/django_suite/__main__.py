@@ -78,9 +78,11 @@ def _run(
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.json"
+        backend = "postgis" if any(label.startswith("gis_tests") for label in labels) else "postgres"
         variables = {
+            "DJANGO_SUITE_BACKEND": backend,
             "DJANGO_SUITE_MODE": mode.value,
-            "DJANGO_SUITE_NAME": f"suite_{'_'.join(map(str, django.VERSION[:2]))}_{choose_driver()}_{mode}",
+            "DJANGO_SUITE_NAME": f"{backend}_{'_'.join(map(str, django.VERSION[:2]))}_{choose_driver()}_{mode}",
             "DJANGO_SUITE_REPORT": str(report),
             "DJANGO_SUITE_URL": url,
             "PYTHONPATH": os.pathsep.join(filter(None, [str(_REPOSITORY), os.environ.get("PYTHONPATH")])),
@@ -104,7 +106,8 @@ def _run(
 def _missing(found: dict[str, Any], expectations: dict[str, Expectation], labels: Sequence[str]) -> list[str]:
     """Tests that are expected to fail, and are not in the apps that were run as a whole."""
     seen = set(found["seen"])
-    return sorted(name for name in expectations if name.partition(".")[0] in labels and name not in seen)
+    whole = tuple(f"{label}." for label in labels)
+    return sorted(name for name in expectations if name.startswith(whole) and name not in seen)
 
 
 def _wrong(found: dict[str, Any], missing: list[str]) -> list[str]:

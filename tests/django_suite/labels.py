@@ -28,5 +28,12 @@ _ORM = """
     update_only_fields validation xor_lookups
 """
 
-LISTS = {"first": _FIRST.split(), "orm": _ORM.split()}
+# GeoDjango's, with PostGIS; but for `gdal_tests` and `geos_tests`, which need libraries alone and no database.
+_GIS = """
+    gis_tests.distapp gis_tests.geo3d gis_tests.geoadmin gis_tests.geoapp gis_tests.geogapp gis_tests.gis_migrations
+    gis_tests.inspectapp gis_tests.layermap gis_tests.rasterapp gis_tests.relatedapp gis_tests.test_fields
+    gis_tests.test_geoforms gis_tests.test_ptr gis_tests.test_spatialrefsys gis_tests.tests
+"""
+
+LISTS = {"first": _FIRST.split(), "orm": _ORM.split(), "gis": _GIS.split()}
 """Labels for runtests.py, by the name of the list."""

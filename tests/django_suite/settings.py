@@ -32,7 +32,7 @@ TEST_RUNNER = "tests.django_suite.runner.SuiteRunner"
 def _database(alias: str) -> dict[str, object]:
     return {
         **environ.Env.db_url_config(os.environ["DJANGO_SUITE_URL"]),
-        "ENGINE": "django_schemas.backends.postgres.wrapper",
+        "ENGINE": f"django_schemas.backends.{os.environ['DJANGO_SUITE_BACKEND']}.wrapper",
         "NAME": f"{os.environ['DJANGO_SUITE_NAME']}_{alias}",
         "ENVIRONMENTS": [ENVIRONMENT] if alias in databases() else [],
     }

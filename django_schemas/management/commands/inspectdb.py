@@ -1,17 +1,22 @@
 """`manage.py inspectdb`: Django's, which looks into the schema of the active placement if there is one."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.core.management.commands import inspectdb
+from django.apps import apps
 
 from ...search_path import active_search_path
+
+if TYPE_CHECKING or not apps.is_installed("django.contrib.gis"):
+    from django.core.management.commands.inspectdb import Command as InspectDBCommand
+else:
+    from django.contrib.gis.management.commands.inspectdb import Command as InspectDBCommand
 
 __all__ = ["Command"]
 
 
-class Command(inspectdb.Command):
-    """Django's command, in a schema."""
+class Command(InspectDBCommand):
+    """Django's command, or GeoDjango's, in a schema."""
 
     def handle_inspection(self, options: dict[str, Any]) -> Iterator[str]:
         """Yield the lines of the models' module."""

@@ -51,6 +51,11 @@ class Command(BaseCommand):
         parser.add_argument("--adopt", action="store_true", help="Take over a schema that was not made here.")
         parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="Ask nothing.")
 
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
+        """Have the checks of the database run too, as `migrate` does."""
+        kwargs: Any = super().get_check_kwargs(options)
+        return {**kwargs, "databases": [options["db"]]}
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate each schema."""
         try:

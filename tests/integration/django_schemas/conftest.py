@@ -5,6 +5,7 @@ Each test here may use all databases, in transactions that are rolled back, unle
 
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from textwrap import dedent
@@ -57,27 +58,28 @@ WriteMigrations = Callable[..., str]
 
 @pytest.fixture
 def write_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[WriteMigrations]:
-    """Give the app `garage` more migrations for the time of a test; returns the name of their package."""
+    """Give an app more migrations for the time of a test; returns the name of their package."""
     monkeypatch.syspath_prepend(tmp_path)
     written = []
 
-    def write(**sources: str) -> str:
-        package = tmp_path / f"garage_migrations_{next(_number)}"
+    def write(app: str = "garage", **sources: str) -> str:
+        package = tmp_path / f"{app}_migrations_{next(_number)}"
         package.mkdir()
         (package / "__init__.py").touch()
-        for name in ("0001_initial", "0002_ledger"):
+        own = f"tests.apps.{app}.migrations"
+        names = sorted(path.stem for path in Path(import_module(own).__path__[0]).glob("0*.py"))
+        for name in names:
             (package / f"{name}.py").write_text(
-                "from importlib import import_module\n\n"
-                f"Migration = import_module('tests.apps.garage.migrations.{name}').Migration\n"
+                f"from importlib import import_module\n\nMigration = import_module('{own}.{name}').Migration\n"
             )
-        before = "0002_ledger"
+        before = names[-1]
         for name, body in sources.items():
             (package / f"{name[1:]}.py").write_text(
                 "from django.db import migrations, models\n\n"
-                f"{dedent(body)}\n\nMigration.dependencies = [('garage', '{before}'), *Migration.dependencies]\n"
+                f"{dedent(body)}\n\nMigration.dependencies = [('{app}', '{before}'), *Migration.dependencies]\n"
             )
             before = name[1:]
-        settings.MIGRATION_MODULES = {"garage": package.name}
+        settings.MIGRATION_MODULES = {app: package.name}
         written.append(package.name)
         return package.name
 

@@ -6,18 +6,16 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import get_commands
+from django.core.management.base import BaseCommand
 from django.db import models as plain
 from django.test.utils import isolate_apps
 
 from django_schemas import models
-from django_schemas.checks import (
-    check_models,
-    check_settings,
-    environment_differs,
-    environment_unknown,
-    hidden_methods,
-    relation,
-)
+from django_schemas.checks import check_model, check_models, check_settings
+from django_schemas.environments import environments
+from django_schemas.exceptions import ConfigError
+from django_schemas.management.commands import migrate
 from tests.apps.garage.models import Car, Owner
 from tests.apps.platform.models import Plan
 
@@ -48,6 +46,12 @@ def test_no_fault() -> None:
         ("E007", {"registry": {"SCHEMA_NAME": "Registry"}}, {}, "Registry"),
         ("E007", {"tenant": {"ADDITIONAL_SCHEMAS": ["a b"]}}, {}, "a b"),
         ("E009", {"tenant": {"APPS": ["django.contrib.sites"]}}, {}, "django.contrib.sites"),
+        ("W010", {"lonely": {}, "depot": {"SCHEMA_NAME": "depot"}}, {}, "lonely"),
+        ("E018", {"tenant": {"APPS": "django.contrib.auth"}}, {}, "['tenant']['APPS'] is 'django.contrib.auth'"),
+        ("E018", {"tenant": {"ADDITIONAL_SCHEMAS": "public"}}, {}, "['tenant']['ADDITIONAL_SCHEMAS'] is 'public'"),
+        ("E018", {}, {"default": {"ENVIRONMENTS": "tenant"}}, "DATABASES['default']['ENVIRONMENTS'] is 'tenant'"),
+        ("E020", {"tenant": {"ADDITIONAL_SCHEMAS": ["public", "registry"]}}, {}, "names 'registry'"),
+        ("E021", {"tenant": {"APPS": ["django.contrib.gis"]}}, {}, "['tenant']['APPS'] names 'django.contrib.gis'"),
     ],
 )
 def test_settings_fault(settings: Any, id_: str, environments: Any, databases: Any, words: str) -> None:
@@ -62,6 +66,51 @@ def test_settings_fault(settings: Any, id_: str, environments: Any, databases: A
     messages = [each for each in check_settings(None) if each.id == f"django_schemas.{id_}"]
     assert len(messages) == 1
     assert words in messages[0].msg
+    assert messages[0].hint
+
+
+@pytest.mark.parametrize("value", [["tenant"], {"tenant": "public"}, "tenant", None])
+def test_environments_are_a_dict_of_dicts(settings: Any, value: Any) -> None:
+    """Nothing can be done with anything else, so this is no check: the first model is told."""
+    settings.DATABASE_ENVIRONMENTS = value
+    with pytest.raises(ConfigError, match=r"DATABASE_ENVIRONMENTS is .*, which is no dict of dicts"):
+        environments()
+
+
+def test_own_public_schema_and_extensions(settings: Any) -> None:
+    """An existing project may have its tables and its extensions in `public`."""
+    settings.DATABASE_ENVIRONMENTS = {**settings.DATABASE_ENVIRONMENTS, "registry": {"SCHEMA_NAME": "public"}}
+    assert "django_schemas.E020" not in found_ids(check_settings(None))
+
+
+class OtherRouter:
+    """Has no opinion."""
+
+
+def test_router_not_first(settings: Any) -> None:
+    """A router before ours may allow what ours refuses; one behind it can't."""
+    ours, other = "django_schemas.routers.ExplicitRouter", OtherRouter()
+    settings.DATABASE_ROUTERS = [other, ours]
+    assert "django_schemas.W019" in found_ids(check_settings(None))
+    settings.DATABASE_ROUTERS = [ours, other]
+    assert "django_schemas.W019" not in found_ids(check_settings(None))
+
+
+class OtherMigrate(BaseCommand):
+    """A command of another app."""
+
+
+class FurtherMigrate(migrate.Command):
+    """A project's own, on top of ours."""
+
+
+def test_command_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command of an earlier app that takes the place of ours, unless it is made from ours."""
+    monkeypatch.setitem(get_commands(), "migrate", OtherMigrate())
+    (message,) = [each for each in check_settings(None) if each.id == "django_schemas.W023"]
+    assert "`manage.py migrate`" in message.msg
+    monkeypatch.setitem(get_commands(), "migrate", FurtherMigrate())
+    assert "django_schemas.W023" not in found_ids(check_settings(None))
 
 
 def test_router_missing(settings: Any) -> None:
@@ -88,34 +137,53 @@ def test_unknown_environment() -> None:
             app_label = "garage"
             db_environment = "nowhere"
 
-    assert found_ids(environment_unknown(Lost)) == ["django_schemas.E011"]
+    assert found_ids(check_model(Lost)) == ["django_schemas.E011"]
 
 
 @isolate_apps("tests.apps.garage")
 def test_child_in_another_environment() -> None:
     """A child or a proxy lives where its parent's table is."""
 
-    class Elsewhere(Owner):
+    class Child(Owner):
         class Meta:
             app_label = "garage"
             db_environment = "registry"
 
-    assert found_ids(environment_differs(Elsewhere)) == ["django_schemas.E012"]
-    assert list(environment_differs(Owner)) == []
+    class Proxy(Owner):
+        class Meta:
+            app_label = "garage"
+            db_environment = "registry"
+            proxy = True
+
+    # The child's key is a relation, too.
+    assert found_ids(check_model(Child)) == ["django_schemas.E012", "django_schemas.E015"]
+    assert found_ids(check_model(Proxy)) == ["django_schemas.E012"]
 
 
 @isolate_apps("tests.apps.garage")
 def test_hidden_methods() -> None:
-    """A field that hides one of our attributes."""
+    """Fields, relations from elsewhere and managers that hide our attributes."""
 
     class Hiding(models.Model):
         schema_name = models.CharField(max_length=9)
+        inherit_db = models.ManyToManyField("self")
+        set_db = models.Manager()
 
         class Meta:
             app_label = "garage"
             db_environment = "tenant"
 
-    assert found_ids(hidden_methods(Hiding)) == ["django_schemas.W013"]
+    class Referring(models.Model):
+        to = models.ForeignKey(Hiding, on_delete=models.CASCADE, related_name="auto_db")
+
+        class Meta:
+            app_label = "garage"
+            db_environment = "tenant"
+
+    messages = list(check_model(Hiding))
+    assert found_ids(messages) == ["django_schemas.W013"] * 4
+    assert [message.msg.split("'")[1] for message in messages] == ["auto_db", "inherit_db", "schema_name", "set_db"]
+    assert list(check_model(Referring)) == []
 
 
 @pytest.mark.parametrize(
@@ -146,4 +214,21 @@ def test_relations(environment: str | None, target: Any, constrained: bool, expe
             "to": plain.ForeignKey(target, on_delete=plain.CASCADE, db_constraint=constrained, related_name="+"),
         },
     )
-    assert found_ids(relation(model, model._meta.get_field("to"))) == expected
+    assert found_ids(check_model(model)) == expected
+
+
+@isolate_apps("django.contrib.contenttypes", "django.contrib.auth", "tests.apps.garage", "tests.apps.platform")
+def test_many_to_many_relations() -> None:
+    """They lead where foreign keys may lead, since their table has two of these."""
+
+    class Referring(models.Model):
+        cars = models.ManyToManyField(Car, related_name="+")
+        users = models.ManyToManyField(User, related_name="+")
+
+        class Meta:
+            app_label = "garage"
+            db_environment = "depot"
+
+    (message,) = check_model(Referring)
+    assert (message.id, message.obj) == ("django_schemas.E016", Referring._meta.get_field("cars"))
+    assert message.hint == "Put both models into one environment."

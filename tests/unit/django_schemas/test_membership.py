@@ -170,7 +170,8 @@ def test_models_of_an_environment() -> None:
     }  # fmt: skip
     assert set(membership.models_of("registry")) >= adopted | {Plan}
     assert set(membership.models_of("depot")) == {Contract}
-    assert set(membership.models_of(None)) == {Leaflet}
+    # GeoDjango's, where it is installed, are those of tables of the extension's.
+    assert {model for model in membership.models_of(None) if model._meta.managed} == {Leaflet}
 
 
 def test_app_labels_of_an_environment() -> None:
@@ -179,4 +180,4 @@ def test_app_labels_of_an_environment() -> None:
     assert membership.app_labels_of("tenant") == adopted | {"garage"}
     assert membership.app_labels_of("registry") >= adopted | {"platform"}
     assert membership.app_labels_of("depot") == {"depot"}
-    assert membership.app_labels_of(None) == {"leaflets"}
+    assert membership.app_labels_of(None) - {"gis"} == {"leaflets"}

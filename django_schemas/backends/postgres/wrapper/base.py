@@ -23,7 +23,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     SchemaEditorClass = DatabaseSchemaEditor
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
-        super().__init__(settings_dict, str.__str__(alias))
+        # By name: GeoDjango's wrapper looks for it there.
+        super().__init__(settings_dict, alias=str.__str__(alias))
         self.primary = primary_of(self.alias)
         # What is being compiled on this connection, the innermost statement last: see compiler.QualifyingMixin.
         self.compiling: list[SchemaAlias | None] = []

@@ -1,0 +1,1 @@
+"""The ENGINE `django_schemas.backends.postgis.wrapper`."""

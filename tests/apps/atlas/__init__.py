@@ -1,0 +1,1 @@
+"""An app with spatial fields, in a multi-schema environment that only a database with PostGIS hosts."""

@@ -1,0 +1,50 @@
+"""Adoption depends on the app being installed: what happens if it is not, and wherever it is in the list."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_SCRIPT = """
+import django
+from django.conf import settings
+
+settings.configure(
+    DATABASES={{"default": {{"ENGINE": "django_schemas.backends.postgres.wrapper", "ENVIRONMENTS": ["tenant"]}}}},
+    DATABASE_ENVIRONMENTS={{"tenant": {{"APPS": ["django.contrib.contenttypes"]}}}},
+    DATABASE_ROUTERS=["django_schemas.routers.ExplicitRouter"],
+    INSTALLED_APPS={apps!r},
+)
+django.setup()
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ImproperlyConfigured
+
+try:
+    {statement}
+except ImproperlyConfigured as error:
+    print(type(error).__name__, error)
+"""
+MISSING = "ConfigError 'django_schemas' is not in INSTALLED_APPS, so no model is in an environment: add it."
+
+
+def said(statement: str, *apps: str) -> str:
+    """What a process with these apps prints that runs a statement."""
+    script = _SCRIPT.format(apps=list(apps), statement=statement)
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_without_the_app_adopted_models_are_not_looked_for_in_public() -> None:
+    """Nothing has taken them up, so the router refuses before any query."""
+    assert said("ContentType.objects.count()", "django.contrib.contenttypes") == MISSING
+
+
+def test_without_the_app_no_model_can_be_declared() -> None:
+    """The error names the remedy, before Django complains of an unknown option of Meta."""
+    assert said("from django_schemas import models", "django.contrib.contenttypes") == MISSING
+
+
+def test_the_app_may_come_last() -> None:
+    """Django loads all apps before the first model."""
+    shown = said("print(ContentType._meta.db_table.environments)", "django.contrib.contenttypes", "django_schemas")
+    assert shown == "('tenant',)"
