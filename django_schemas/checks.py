@@ -35,6 +35,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         schema_shared,
         adopted_app_unknown,
         hosted_nowhere,
+        max_lag_invalid,
     )
     return [message for function in functions for message in function()]
 
@@ -172,6 +173,19 @@ def hosted_nowhere() -> Iterator[CheckMessage]:
                 f"No database hosts environment {env.name!r}.",
                 hint="Name it in ENVIRONMENTS of a writable database.",
                 id="django_schemas.W010",
+            )
+
+
+def max_lag_invalid() -> Iterator[CheckMessage]:
+    """E025: a lag that no replica can be held to."""
+    for db, options in conf.databases().items():
+        limit_s = options.get("MAX_LAG_S")
+        number = isinstance(limit_s, int | float) and limit_s >= 0
+        if "MAX_LAG_S" in options and (primary_of(db) == db or not (number or limit_s is None)):
+            yield Error(
+                f"DATABASES[{db!r}]['MAX_LAG_S'] is {limit_s!r}.",
+                hint="Only a replica may have it: a number of seconds, or None for any lag.",
+                id="django_schemas.E025",
             )
 
 
