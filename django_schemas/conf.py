@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-__all__ = ["database_environments", "databases", "routers"]
+__all__ = ["database_environments", "databases", "max_lag_s", "routers"]
 
 
 def database_environments() -> Mapping[str, Mapping[str, Any]]:
@@ -17,6 +17,12 @@ def database_environments() -> Mapping[str, Mapping[str, Any]]:
 def databases() -> Mapping[str, Mapping[str, Any]]:
     """`DATABASES`, with our key `ENVIRONMENTS`: names of the environments that a database hosts."""
     value: Mapping[str, Mapping[str, Any]] = settings.DATABASES
+    return value
+
+
+def max_lag_s(db: str) -> float | None:
+    """`DATABASES[db]["MAX_LAG_S"]`: how many seconds behind its primary a replica may be read; None: any number."""
+    value: float | None = databases()[db].get("MAX_LAG_S", 5.0)
     return value
 
 

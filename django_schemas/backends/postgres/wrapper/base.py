@@ -1,4 +1,6 @@
-"""The connection: Django's, registered under its plain alias, with our compilers, introspection and schema editor."""
+"""The connection: Django's, registered under its plain alias, with our compilers, introspection, schema editor and
+creation of test databases.
+"""
 
 from typing import Any
 
@@ -6,6 +8,7 @@ from django.db import connections
 from django.db.backends.postgresql import base
 
 from ....alias import SchemaAlias
+from ..creation import DatabaseCreation
 from ..introspection import DatabaseIntrospection
 from ..operations import DatabaseOperations
 from ..schema import DatabaseSchemaEditor
@@ -16,6 +19,7 @@ __all__ = ["DatabaseWrapper"]
 class DatabaseWrapper(base.DatabaseWrapper):
     """One connection of one database, whichever schemas are asked through it."""
 
+    creation_class = DatabaseCreation
     ops_class = DatabaseOperations
     introspection_class = DatabaseIntrospection
     SchemaEditorClass = DatabaseSchemaEditor
