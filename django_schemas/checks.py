@@ -46,6 +46,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         extension_adopted,
         extension_out_of_sight,
         command_hidden,
+        max_lag_invalid,
     )
     return [message for function in functions for message in function()]
 
@@ -277,6 +278,19 @@ def command_hidden() -> Iterator[CheckMessage]:
                 f"`manage.py {name}` is the command of {app!r}, which knows nothing of schemas.",
                 hint="Put 'django_schemas' before that app in INSTALLED_APPS.",
                 id="django_schemas.W023",
+            )
+
+
+def max_lag_invalid() -> Iterator[CheckMessage]:
+    """E026: a lag that no replica can be held to."""
+    for db, options in conf.databases().items():
+        limit_s = options.get("MAX_LAG_S")
+        number = isinstance(limit_s, int | float) and limit_s >= 0
+        if "MAX_LAG_S" in options and (primary_of(db) == db or not (number or limit_s is None)):
+            yield Error(
+                f"DATABASES[{db!r}]['MAX_LAG_S'] is {limit_s!r}.",
+                hint="Only a replica may have it: a number of seconds, or None for any lag.",
+                id="django_schemas.E026",
             )
 
 

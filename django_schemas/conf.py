@@ -7,7 +7,7 @@ from django.conf import settings
 
 from .exceptions import ConfigError
 
-__all__ = ["database_environments", "databases", "routers"]
+__all__ = ["database_environments", "databases", "max_lag_s", "routers"]
 
 
 def database_environments() -> Mapping[str, Mapping[str, Any]]:
@@ -29,6 +29,12 @@ def database_environments() -> Mapping[str, Mapping[str, Any]]:
 def databases() -> Mapping[str, Mapping[str, Any]]:
     """`DATABASES`, with our key `ENVIRONMENTS`: names of the environments that a database hosts."""
     value: Mapping[str, Mapping[str, Any]] = settings.DATABASES
+    return value
+
+
+def max_lag_s(db: str) -> float | None:
+    """`DATABASES[db]["MAX_LAG_S"]`: how many seconds behind its primary a replica may be read; None: any number."""
+    value: float | None = databases()[db].get("MAX_LAG_S", 5.0)
     return value
 
 

@@ -1,33 +1,60 @@
 """Replicas: whether a read may go to a copy of the database, and to which.
 
-A replica is an alias `<primary>-read<number>`. A read goes to one unless the primary is in a transaction, or this
-context (thread, task) has written to that primary: then it goes to the primary, to see what was written. Django
-itself sends what follows a write or locks rows to `db_for_write`.
+A replica is an alias `<primary>-read<number>`. A read goes to one that is fresh, unless the primary is in a
+transaction, or this context (thread, task) has written to that primary: then it goes to the primary, to see what was
+written. Django itself sends what follows a write or locks rows to `db_for_write`.
 """
 
+import logging
 from contextvars import ContextVar
 from itertools import count
+from time import monotonic
+from typing import Any
 
 from django.core.signals import request_finished, request_started
 from django.db import connections
 
 from .alias import SchemaAlias
-from .environments import replicas_of
+from .environments import primary_of, replicas_of
+from .freshness import FRESH_S, fresh, leave_out
 
-__all__ = ["forget_writes", "note_write", "reader"]
+__all__ = ["forget_writes", "note_write", "primary_instead", "reader"]
 
 _written: ContextVar[frozenset[str]] = ContextVar("django_schemas_written", default=frozenset())
 """Aliases of the primaries that this context has written to."""
 
 _turn = count()
+_logger = logging.getLogger("django_schemas.replicas")
 
 
 def reader(alias: SchemaAlias) -> SchemaAlias:
-    """The alias to read a schema from: the primary's own, or a replica's, in turn."""
-    replicas = replicas_of(alias.db)
-    if not replicas or alias.db in _written.get() or connections[alias.db].in_atomic_block:
+    """The alias to read a schema from: the primary's own, or that of a fresh replica, in turn."""
+    if not replicas_of(alias.db) or alias.db in _written.get() or connections[alias.db].in_atomic_block:
+        return alias
+    replicas = fresh(alias.db)
+    if not replicas:
         return alias
     return SchemaAlias(replicas[next(_turn) % len(replicas)], alias.schema, alias.environment, alias.db)
+
+
+def primary_instead(connection: Any, began: float) -> str | None:
+    """The primary's alias if a read that failed is to be sent there, since its replica is gone.
+
+    Args:
+        connection: that of the read, which has just failed.
+        began: when the read began, by the monotonic clock.
+    """
+    db = primary_of(connection.alias)
+    never_connected = connection.connection is None
+    if db == connection.alias or not (never_connected or connection.connection.closed):
+        return None
+    leave_out(db, connection.alias)
+    # A read that ran for long may be what the server died of, or what somebody ended: the primary is spared it.
+    if connection.in_atomic_block or not (never_connected or monotonic() - began < FRESH_S):
+        return None
+    connection.close()
+    _logger.warning("A read lost its connection to %r, and was sent to %r.", connection.alias, db)
+    return db
 
 
 def note_write(db: str) -> None:

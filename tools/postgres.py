@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psycopg2.extensions
 
-__all__ = ["Cluster", "PostgresError", "ensure", "remove", "status", "stop"]
+__all__ = ["Cluster", "PostgresError", "Server", "another_standby", "ensure", "remove", "status", "stop"]
 
 OLDEST_MAJOR = 14
 PROGRAMS = ("initdb", "pg_ctl", "postgres")
@@ -198,6 +198,21 @@ def ensure(standby: bool = False, home: Path | None = None) -> Cluster:
             port = _standby(Server(home / f"standby-{major}"), port, programs)
             urls |= {f"{alias}-read1": _url(port, dbname) for alias, dbname in DATABASES.items()}
     return _cluster(urls)
+
+
+@contextmanager
+def another_standby(primary: int, home: Path | None = None) -> Iterator[tuple[Server, Path]]:
+    """Give a standby of the primary on that port, for tests that harm it; and the programs to start it again."""
+    with _locked(home or _home()) as home:
+        programs, major = _find_programs(home)
+        server = Server(Path(tempfile.mkdtemp(prefix=f"standby-{major}-", dir=home)))
+        server.folder.rmdir()
+        _standby(server, primary, programs)
+    try:
+        yield server, programs
+    finally:
+        server.stop()
+        shutil.rmtree(server.folder)
 
 
 def stop(home: Path | None = None) -> list[str]:

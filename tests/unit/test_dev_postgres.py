@@ -125,6 +125,15 @@ def test_standby_streams(cluster: postgres.Cluster, home: Path) -> None:
         time.sleep(0.01)
 
 
+def test_another_standby_is_gone_again(cluster: postgres.Cluster, home: Path) -> None:
+    """A standby for tests that harm it follows the primary, and leaves nothing behind."""
+    (primary,) = [port for name, port in postgres.status(home).items() if name.startswith("primary")]
+    with postgres.another_standby(primary or 0, home) as (server, programs):
+        url = f"postgres://postgres@127.0.0.1:{server.start(programs)}/app"
+        assert ask(url, "SELECT pg_is_in_recovery()") is True
+    assert (server.folder.exists(), server.postmaster()) == (False, None)
+
+
 def test_given_server_is_used(
     cluster: postgres.Cluster, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

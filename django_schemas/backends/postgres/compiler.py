@@ -5,8 +5,10 @@ The schema is that of the alias a statement is compiled for. A subquery's compil
 the enclosing statement's; if its own queryset was bound to another schema, that is an error and nothing is sent.
 """
 
+from time import monotonic
 from typing import Any
 
+from django.db import InterfaceError, OperationalError, connections
 from django.db.backends.postgresql import compiler
 
 from ...adoption import known_table
@@ -16,7 +18,7 @@ from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
 from ...places import no_schema_message, single_home
-from ...replicas import note_write
+from ...replicas import note_write, primary_instead
 
 __all__ = [
     "SQLAggregateCompiler",
@@ -129,6 +131,25 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         return found.schema
 
 
+class ReadingMixin(QualifyingMixin):
+    """For the compilers of statements that read."""
+
+    connection: Any
+    using: Any
+
+    def execute_sql(self, *args: Any, **kwargs: Any) -> Any:
+        began = monotonic()
+        try:
+            return super().execute_sql(*args, **kwargs)
+        except (OperationalError, InterfaceError):
+            primary = primary_instead(self.connection, began)
+            if primary is None:
+                raise
+        self.connection = connections[primary]
+        self.using = self.using.primary if isinstance(self.using, SchemaAlias) else primary
+        return super().execute_sql(*args, **kwargs)
+
+
 class WritingMixin(QualifyingMixin):
     """For the compilers of statements that write."""
 
@@ -140,11 +161,11 @@ class WritingMixin(QualifyingMixin):
         return super().execute_sql(*args, **kwargs)
 
 
-class SQLCompiler(QualifyingMixin, compiler.SQLCompiler):
+class SQLCompiler(ReadingMixin, compiler.SQLCompiler):
     """Compiles SELECT."""
 
 
-class SQLAggregateCompiler(QualifyingMixin, compiler.SQLAggregateCompiler):
+class SQLAggregateCompiler(ReadingMixin, compiler.SQLAggregateCompiler):
     """Compiles an aggregation over a subquery."""
 
 

@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_schemas import schema_cursor
 from django_schemas.exceptions import ReadOnlyReplica
+from django_schemas.freshness import fresh
 from django_schemas.replicas import forget_writes
 from tests.apps.garage.models import Car, Note, Owner, Tag, Truck
 from tests.apps.garage.witness import Place, seen
@@ -52,6 +53,10 @@ def _replica(committed: None) -> Iterator[None]:
     """The replica is there, has everything, and this context has written nothing."""
     catch_up()
     forget_writes()
+    deadline = time.monotonic() + 10
+    while not fresh("default"):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
     yield
     forget_writes()
 

@@ -23,6 +23,9 @@ from tests.apps.platform.models import Plan
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
 
 
+ENGINE = "django_schemas.backends.postgres.wrapper"
+
+
 def found_ids(messages: Any) -> list[str]:
     return [message.id for message in messages]
 
@@ -45,6 +48,9 @@ def test_no_fault() -> None:
         ("E006", {}, {"neu-read1": {"ENGINE": "x"}, "eu": {"ENGINE": "x"}}, "'neu'"),
         ("E007", {"registry": {"SCHEMA_NAME": "Registry"}}, {}, "Registry"),
         ("E007", {"tenant": {"ADDITIONAL_SCHEMAS": ["a b"]}}, {}, "a b"),
+        ("E026", {}, {"default": {"MAX_LAG_S": 5}}, "'default'"),
+        ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": "5"}}, "'5'"),
+        ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": -1}}, "-1"),
         ("E009", {"tenant": {"APPS": ["django.contrib.sites"]}}, {}, "django.contrib.sites"),
         ("W010", {"lonely": {}, "depot": {"SCHEMA_NAME": "depot"}}, {}, "lonely"),
         ("E018", {"tenant": {"APPS": "django.contrib.auth"}}, {}, "['tenant']['APPS'] is 'django.contrib.auth'"),
@@ -117,6 +123,13 @@ def test_router_missing(settings: Any) -> None:
     """Environments without the router would be as good as none."""
     settings.DATABASE_ROUTERS = []
     assert "django_schemas.E004" in found_ids(check_settings(None))
+
+
+@pytest.mark.parametrize("limit_s", [None, 0, 0.5, 60])
+def test_max_lag(settings: Any, limit_s: float | None) -> None:
+    """A replica may have any number of seconds, or no limit."""
+    settings.DATABASES = {**settings.DATABASES, "shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": limit_s}}
+    assert "django_schemas.E026" not in found_ids(check_settings(None))
 
 
 def test_schema_shared(settings: Any) -> None:

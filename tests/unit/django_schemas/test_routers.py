@@ -7,11 +7,10 @@ from django.contrib.auth.models import User
 from django.db.migrations.state import ProjectState
 from django.test import override_settings
 
-from django_schemas import Placement, bind, schema_context
+from django_schemas import schema_context
 from django_schemas.alias import SchemaAlias
 from django_schemas.exceptions import ConfigError, NoActiveSchema, SchemaMismatch
 from django_schemas.places import place, placed_using
-from django_schemas.replicas import forget_writes, note_write
 from django_schemas.routers import ExplicitRouter
 from django_schemas.target import Target, target_is
 from tests.apps.depot.models import Contract
@@ -281,33 +280,7 @@ REPLICATED = {
 }
 
 
-def test_reads_go_to_the_replicas_in_turn() -> None:
-    """Reads of a placement whose primary has replicas go to these, in turn; writes never do."""
-    acme = bind(Owner, "default", "acme").objects.all().placement
-    with override_databases(REPLICATED):
-        reads = {str(router.db_for_read(Owner, placement=acme)) for _ in range(4)}
-        writes = {str(router.db_for_write(Owner, placement=acme)) for _ in range(4)}
-        alias = router.db_for_read(Owner, placement=acme)
-    assert (reads, writes) == ({"default-read1", "default-read2"}, {"default"})
-    assert isinstance(alias, SchemaAlias)
-    assert (alias.schema, alias.placement) == ("acme", Placement("default", "acme"))
-
-
 def test_reads_of_a_database_without_replicas() -> None:
     """A database that has none is read itself."""
     with override_databases(REPLICATED):
         assert router.db_for_read(Owner, placement=INITECH) == INITECH
-
-
-def test_read_your_writes() -> None:
-    """After a write to a primary, this context reads from there; until the request ends."""
-    try:
-        with override_databases(REPLICATED):
-            note_write("shard2")
-            assert router.db_for_read(Owner, placement=ACME) != ACME
-            note_write("default")
-            assert (router.db_for_read(Owner, placement=ACME), router.db_for_read(Plan)) == (ACME, REGISTRY)
-            forget_writes()
-            assert router.db_for_read(Owner, placement=ACME) != ACME
-    finally:
-        forget_writes()

@@ -1,4 +1,6 @@
-"""The connection: Django's, registered under its plain alias, with our compilers, introspection and schema editor."""
+"""The connection: Django's, registered under its plain alias, with our compilers, introspection, schema editor and
+creation of test databases.
+"""
 
 from secrets import token_hex
 from typing import Any
@@ -8,6 +10,7 @@ from django.db.backends.postgresql import base
 
 from ....alias import SchemaAlias
 from ....environments import primary_of
+from ..creation import DatabaseCreation
 from ..introspection import DatabaseIntrospection
 from ..operations import DatabaseOperations
 from ..schema import DatabaseSchemaEditor
@@ -18,6 +21,7 @@ __all__ = ["DatabaseWrapper"]
 class DatabaseWrapper(base.DatabaseWrapper):
     """One connection of one database, whichever schemas are asked through it."""
 
+    creation_class = DatabaseCreation
     ops_class = DatabaseOperations
     introspection_class = DatabaseIntrospection
     SchemaEditorClass = DatabaseSchemaEditor
