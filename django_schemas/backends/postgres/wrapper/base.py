@@ -1,11 +1,13 @@
 """The connection: Django's, registered under its plain alias, with our compilers, introspection and schema editor."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import connections
 from django.db.backends.postgresql import base
 
 from ....alias import SchemaAlias
+from ....context import Captured
 from ..introspection import DatabaseIntrospection
 from ..operations import DatabaseOperations
 from ..schema import DatabaseSchemaEditor
@@ -28,3 +30,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             # The first to ask for this connection named a schema. Django is about to keep it under that alias, where
             # the next schema would not find it and open a second one.
             connections[self.alias] = self
+
+    def on_commit(self, func: Callable[[], object], robust: bool = False) -> None:
+        """Run a function once this transaction is committed, with what is active now."""
+        # What can't be called is refused by Django.
+        super().on_commit(Captured(func) if callable(func) else func, robust)
