@@ -109,7 +109,9 @@ def _save_base(method: Callable[..., None]) -> Callable[..., None]:
         # Django passes `using` by name.
         if kwargs.get("using") is not None:
             kwargs["using"] = _own_place(self, kwargs["using"])
-        method(self, *args, **kwargs)
+        # Receivers of signals do what they do where the object is.
+        with ensure_active(kwargs.get("using") or place(type(self), self)):
+            method(self, *args, **kwargs)
 
     return save_base
 
@@ -117,11 +119,14 @@ def _save_base(method: Callable[..., None]) -> Callable[..., None]:
 def _delete(method: Callable[..., Any]) -> Callable[..., Any]:
     def delete(self: Model, *args: Any, **kwargs: Any) -> Any:
         # Passed on as it came: a model may override delete() with fewer parameters.
-        if args and args[0] is not None:
-            args = (_own_place(self, args[0]), *args[1:])
-        elif kwargs.get("using") is not None:
-            kwargs["using"] = _own_place(self, kwargs["using"])
-        return method(self, *args, **kwargs)
+        using = args[0] if args else kwargs.get("using")
+        alias = place(type(self), self) if using is None else _own_place(self, using)
+        if args and using is not None:
+            args = (alias, *args[1:])
+        elif using is not None:
+            kwargs["using"] = alias
+        with ensure_active(alias):
+            return method(self, *args, **kwargs)
 
     delete.alters_data = True  # type: ignore[attr-defined]
     return delete
@@ -173,7 +178,7 @@ _GUARDS: dict[str, Callable[[Any], Any]] = {
 """What is put around a model's methods, by their names."""
 
 
-def _own_place(instance: Model, using: str) -> str:
+def _own_place(instance: Model, using: str) -> SchemaAlias:
     """The place that `using` means for an instance; SchemaMismatch if it is not the instance's own."""
     own = instance_alias(instance, table_environments(type(instance)))
     alias = placed_using(type(instance), using, own)

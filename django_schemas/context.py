@@ -103,10 +103,6 @@ class _Places(Ambient[SchemaAlias]):
         watch_imports()
         super().enter(value)
 
-    def instead(self, stack: tuple[SchemaAlias, ...]) -> AbstractContextManager[None]:
-        watch_imports()
-        return super().instead(stack)
-
 
 places: Ambient[SchemaAlias] = _Places("django_schemas_places")
 """The active places."""
@@ -236,6 +232,7 @@ def _remembered() -> Entering:
 
 @contextmanager
 def _only(stacks: list[tuple[Ambient[Any], tuple[Any, ...]]]) -> Iterator[None]:
+    watch_imports()
     with ExitStack() as exits:
         for ambient, stack in stacks:
             exits.enter_context(ambient.instead(stack))

@@ -171,6 +171,14 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
 
     update.alters_data = True  # type: ignore[attr-defined]
 
+    def delete(self) -> Any:
+        """Delete rows; receivers of signals have their schema active."""
+        with ensure_active(self.db):
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
     def contains(self, obj: Any) -> Any:
         """Tell whether an object is in the queryset; one of another schema is refused."""
         self._refuse_others([obj])

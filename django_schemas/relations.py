@@ -19,8 +19,8 @@ __all__ = ["guard_descriptors", "guard_manager_class"]
 
 
 def guard_manager_class(cls: type) -> None:
-    """Guard the methods of a relation's manager class that take objects. Any other class is left as it is."""
-    for name in ("add", "remove", "set"):
+    """Guard the methods of a relation's manager class that change it. Any other class is left as it is."""
+    for name in ("add", "remove", "set", "clear"):
         method = vars(cls).get(name)
         if method is not None:
             setattr(cls, name, _same_schema(method))
@@ -93,20 +93,25 @@ def _guarded_class(plain: Any) -> Any:
 
 
 def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a method of a relation's manager: refuse objects of another schema than the manager's own instance."""
+    """Wrap a method of a relation's manager: refuse objects of another schema than the manager's own instance.
+
+    Receivers of signals have the instance's schema active.
+    """
 
     @wraps(method)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
         own = getattr(getattr(getattr(self, "instance", None), "_state", None), "db", None)
-        if isinstance(own, SchemaAlias):
-            # `set` takes any iterable, which can be read but once.
-            # A string or a model may be iterable too, and is one item.
-            args = tuple(
-                arg if isinstance(arg, str | Model) or not isinstance(arg, Iterable) else tuple(arg) for arg in args
-            )
-            for item in (each for arg in args for each in (arg if isinstance(arg, tuple) else (arg,))):
-                refuse_other(own, item)
-        return method(self, *args, **kwargs)
+        if not isinstance(own, SchemaAlias):
+            return method(self, *args, **kwargs)
+        # `set` takes any iterable, which can be read but once.
+        # A string or a model may be iterable too, and is one item.
+        args = tuple(
+            arg if isinstance(arg, str | Model) or not isinstance(arg, Iterable) else tuple(arg) for arg in args
+        )
+        for item in (each for arg in args for each in (arg if isinstance(arg, tuple) else (arg,))):
+            refuse_other(own, item)
+        with ensure_active(own):
+            return method(self, *args, **kwargs)
 
     return guarded
 
