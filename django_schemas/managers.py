@@ -12,10 +12,11 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias
-from .context import active_alias
+from .context import active_alias, places
+from .environments import home
 from .importing import importing
 from .membership import table_environments
-from .places import instance_alias, placed_using
+from .places import instance_alias, placed_using, single_home
 from .querysets import (
     SchemaModelIterable,
     SchemaQuery,
@@ -53,6 +54,9 @@ class SchemaManagerMixin(_Manager):  # type: ignore[misc]
         if queryset._iterable_class is ModelIterable:
             queryset._iterable_class = SchemaModelIterable
         alias = self._carried()
+        around = places.stack()
+        if around and not importing() and _single_schema(self.model, alias):
+            queryset._query.around = around
         if alias is None:
             return queryset
         if self._db is not None and self._hints.get("placement") is self._db:
@@ -109,6 +113,11 @@ def placed_manager(manager: Any) -> Any:
 def placed_manager_class(plain: Any) -> Any:
     """The class of managers that carry placements, made from a plain one."""
     return mixed(plain, SchemaManagerMixin, _queryset_class=placed_queryset_class(plain._queryset_class))
+
+
+def _single_schema(model: Any, alias: SchemaAlias | None) -> bool:
+    """Whether this place, or the one of the model's environment if none is known, is the one of all its rows."""
+    return (home(alias.environment) if alias is not None else single_home(table_environments(model))) is not None
 
 
 def _as_plain(manager: Any) -> Any:

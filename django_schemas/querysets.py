@@ -9,6 +9,7 @@ of other packages included, work unchanged.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -17,8 +18,8 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias, SchemaTable
-from .context import ensure_active
-from .environments import replicas_of
+from .context import asteps_within, ensure_active, places, steps_within
+from .environments import home, replicas_of
 from .exceptions import SchemaMismatch
 from .membership import table_environments
 from .places import instance_alias, placed_using, refuse_other, settle
@@ -28,9 +29,15 @@ __all__ = ["SchemaQuery", "SchemaQuerySetMixin", "carry", "mixed", "placed_query
 
 
 class SchemaQuery(Query):
-    """A query that knows the place it was made for, if there was one, and refuses values of another."""
+    """A query that knows the place it was made for, if there was one, and refuses values of another.
+
+    Attributes:
+        placement: where its model's rows are.
+        around: what was active as it was made, if its model is of a single-schema environment: it may join others.
+    """
 
     placement: SchemaAlias | None = None
+    around: tuple[SchemaAlias, ...] = ()
 
     def check_query_object_type(self, value: Any, opts: Any, field: Any) -> None:
         """Refuse an object of another schema as the value of a look-up."""
@@ -77,11 +84,17 @@ class SchemaModelIterable(ModelIterable):  # type: ignore[type-arg]  # not gener
         return self._settled(queryset.db)
 
     def _settled(self, alias: SchemaAlias) -> Iterator[Model]:
-        elsewhere: bool | None = alias != alias.db or None
+        queryset: Any = self.queryset
+        around = queryset.query.around or places.stack()
+        joins: bool | None = None
         for instance in super().__iter__():
-            if elsewhere is None:
-                elsewhere = self._joins_another(alias)
-            if elsewhere:
+            if joins is None:
+                joins = self._joins_another(alias)
+            if joins:
+                # These are of the schema that was active as the query was sent, whichever is by now.
+                with places.instead(around):
+                    settle(instance, alias)
+            elif alias != alias.db:
                 settle(instance, alias)
             yield instance
 
@@ -133,11 +146,36 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
     def _prefetch_related_objects(self) -> None:
         # What Django makes by itself to fetch related objects belongs where these objects are from.
         alias = self._db if isinstance(self._db, SchemaAlias) else self.placement
-        if alias is None:
+        with self._around(), nullcontext() if alias is None else ensure_active(alias):
             super()._prefetch_related_objects()
-            return
-        with ensure_active(alias):
-            super()._prefetch_related_objects()
+
+    def _iterator(self, *args: Any) -> Any:
+        pinned = self._pinned()
+        steps = super(SchemaQuerySetMixin, pinned)._iterator(*args)
+        return steps_within(pinned._around, steps) if pinned._fetches_around() else steps
+
+    def aiterator(self, *args: Any, **kwargs: Any) -> Any:
+        """Iterate asynchronously, with all steps in the schema that is meant here."""
+        pinned = self._pinned()
+        steps = super(SchemaQuerySetMixin, pinned).aiterator(*args, **kwargs)
+        return asteps_within(pinned._around, steps) if pinned._fetches_around() else steps
+
+    def _pinned(self) -> Any:
+        """This queryset, bound to the place where it would be evaluated now, and to what is active around it."""
+        if self.placement is not None and home(self.placement.environment) is None:
+            return self
+        pinned = carry(self._chain(), self.db.primary)
+        pinned._query.around = self._query.around or places.stack()
+        return pinned
+
+    def _fetches_around(self) -> bool:
+        """Whether objects of other schemas than this queryset's own may be prefetched."""
+        return bool(self._query.around and self._prefetch_related_lookups)
+
+    def _around(self) -> AbstractContextManager[None]:
+        """A context with what was active around this queryset as it was made, if that matters."""
+        around = self._query.around
+        return places.instead(around) if around else nullcontext()
 
     def create(self, **kwargs: Any) -> Any:
         """Create an object, which belongs to this queryset's place from the beginning."""
@@ -173,7 +211,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
 
     def delete(self) -> Any:
         """Delete rows; receivers of signals have their schema active."""
-        with ensure_active(self.db):
+        with self._around(), ensure_active(self.db):
             return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]

@@ -5,13 +5,14 @@ The schema is that of the alias a statement is compiled for. A subquery's compil
 the enclosing statement's; if its own queryset was bound to another schema, that is an error and nothing is sent.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 from django.db.backends.postgresql import compiler
 
 from ...adoption import known_table
 from ...alias import SchemaAlias, SchemaTable
-from ...context import active_alias, ensure_active
+from ...context import active_alias, ensure_active, places
 from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
@@ -43,8 +44,9 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         try:
             if alias is None:
                 return self.in_schema(super().as_sql(*args, **kwargs))
+            around = getattr(self.query, "around", ())
             # Conditions that Django adds as it compiles (the content type of a generic relation) are looked up here.
-            with ensure_active(alias):
+            with places.instead(around) if around else nullcontext(), ensure_active(alias):
                 return self.in_schema(super().as_sql(*args, **kwargs))
         finally:
             stack.pop()
@@ -111,6 +113,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         """
         alias: SchemaAlias | None = self.connection.compiling[-1]
         if alias is not None and alias.environment in table.environments:
+            self._refuse_around(alias)
             return alias.schema
         db = primary_of(self.connection.alias)
         found = active_alias(table.environments, db) or single_home(table.environments)
@@ -122,6 +125,17 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
                 "PostgreSQL can't join two databases."
             )
         return found.schema
+
+    def _refuse_around(self, alias: SchemaAlias) -> None:
+        """Raise SchemaMismatch if a query of a single-schema model was made in another schema than it is put into."""
+        for around in reversed(getattr(self.query, "around", ())):
+            if around.environment == alias.environment:
+                if not around.same_place(alias):
+                    raise SchemaMismatch(
+                        f"A query that joins tables of {around.placement} was put into one on {alias.placement}: "
+                        "make both in one schema."
+                    )
+                return
 
 
 class WritingMixin(QualifyingMixin):
