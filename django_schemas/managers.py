@@ -16,7 +16,7 @@ from .context import active_alias, places
 from .environments import home
 from .importing import importing
 from .membership import table_environments
-from .places import instance_alias, placed_using, single_home
+from .places import instance_alias, placed_using, refuse_rebinding, single_home
 from .querysets import (
     SchemaModelIterable,
     SchemaQuery,
@@ -53,35 +53,39 @@ class SchemaManagerMixin(_Manager):  # type: ignore[misc]
             queryset._query.__class__ = SchemaQuery
         if queryset._iterable_class is ModelIterable:
             queryset._iterable_class = SchemaModelIterable
-        alias = self._carried()
+        bound = self._bound()
+        alias = bound or self._active()
         around = places.stack()
         if around and not importing() and _single_schema(self.model, alias):
             queryset._query.around = around
         if alias is None:
             return queryset
+        queryset._query.bound = bound is not None
         if self._db is not None and self._hints.get("placement") is self._db:
             queryset._db = None
         return carry(queryset, alias)
 
-    def _carried(self) -> SchemaAlias | None:
-        """The place that querysets of this manager are bound to as they are made."""
+    def _bound(self) -> SchemaAlias | None:
+        """The place that this manager is bound to, by itself or by the object whose relation it manages."""
         if isinstance(self._db, SchemaAlias):
             return self._db.primary
         placement: SchemaAlias | None = self._hints.get("placement")
         if placement is not None:
             return placement
-        environments = table_environments(self.model)
         instance = self._hints.get("instance", getattr(self, "instance", None))
-        if instance is not None:
-            alias = instance_alias(instance, environments)
-            if alias is not None:
-                return alias.primary
-        alias = active_alias(environments)
+        alias = None if instance is None else instance_alias(instance, table_environments(self.model))
+        return None if alias is None else alias.primary
+
+    def _active(self) -> SchemaAlias | None:
+        """The place that querysets of an unbound manager are made for."""
+        alias = active_alias(table_environments(self.model))
         return None if alias is None or importing() else alias
 
     def db_manager(self, using: str | None = None, hints: Any = None) -> Any:
-        if using is not None and not isinstance(using, SchemaAlias):
-            using = placed_using(self.model, using, (hints or self._hints).get("placement"))
+        if using is not None:
+            bound = self._bound()
+            using = placed_using(self.model, using, (hints or {}).get("placement") or bound)
+            refuse_rebinding(bound, using)
         return super().db_manager(using, hints)
 
     def deconstruct(self) -> Any:

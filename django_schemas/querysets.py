@@ -22,7 +22,7 @@ from .context import asteps_within, ensure_active, places, steps_within
 from .environments import home, replicas_of
 from .exceptions import SchemaMismatch
 from .membership import table_environments
-from .places import instance_alias, placed_using, refuse_other, settle
+from .places import belongs, instance_alias, placed_using, refuse_other, refuse_rebinding, settle
 from .raw import SchemaRawQuerySet
 
 __all__ = ["SchemaQuery", "SchemaQuerySetMixin", "carry", "mixed", "placed_queryset_class", "plain_class"]
@@ -33,10 +33,12 @@ class SchemaQuery(Query):
 
     Attributes:
         placement: where its model's rows are.
+        bound: whether it is for rows of that place alone: its manager was bound, or it was filtered by an object.
         around: what was active as it was made, if its model is of a single-schema environment: it may join others.
     """
 
     placement: SchemaAlias | None = None
+    bound: bool = False
     around: tuple[SchemaAlias, ...] = ()
 
     def check_query_object_type(self, value: Any, opts: Any, field: Any) -> None:
@@ -44,6 +46,7 @@ class SchemaQuery(Query):
         super().check_query_object_type(value, opts, field)
         if self.placement is not None:
             refuse_other(self.placement, value)
+            self.bound = self.bound or (isinstance(value, Model) and belongs(value, self.placement))
         elif isinstance(value, Model):
             self._learn(value._state.db)
 
@@ -57,6 +60,7 @@ class SchemaQuery(Query):
         """Take the place of a value, if this was made while nothing was active: now it can be run in no other."""
         if self.placement is None and isinstance(alias, SchemaAlias) and self.model is not None:
             self.placement = alias.primary if alias.environment in table_environments(self.model) else None
+            self.bound = self.placement is not None
 
     def combine(self, rhs: Query, connector: str) -> None:
         """Refuse to combine (`|`, `&`, `^`) with a query of another schema."""
@@ -129,10 +133,15 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         return placed_using(self.model, super().db, self.placement)
 
     def using(self, alias: str | None) -> Any:
-        """The same queryset for a database given by hand; a plain alias means the schema carried, or the active one."""
+        """The same queryset for a database given by hand; a plain alias means the schema carried, or the active one.
+
+        Raises:
+            SchemaMismatch: this queryset is bound to another place, or was filtered by objects of another.
+        """
         clone = super().using(alias)
         if alias is not None:
             clone._db = placed_using(self.model, alias, self.placement)
+            refuse_rebinding(self.placement if self._query.bound else None, clone._db)
             carry(clone, clone._db.primary)
         return clone
 
@@ -142,6 +151,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
             alias = instance_alias(hints["instance"], table_environments(self.model))
             if alias is not None:
                 carry(self, alias.primary)
+                self._query.bound = True
 
     def _prefetch_related_objects(self) -> None:
         # What Django makes by itself to fetch related objects belongs where these objects are from.
