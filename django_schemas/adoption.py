@@ -17,6 +17,7 @@ from django.db.models.signals import class_prepared
 from django.utils.functional import cached_property
 
 from .alias import SchemaAlias, SchemaTable
+from .caches import watch
 from .context import active_alias, ensure_active
 from .importing import watch_imports
 from .managers import placed_manager
@@ -78,6 +79,7 @@ def adopt(model: type[Model]) -> None:
     model._meta._expire_cache()  # type: ignore[attr-defined]  # not in the stubs
     _guard(model)
     guard_descriptors(model)
+    watch(model)
 
 
 def _prepared(sender: type[Model], **kwargs: Any) -> None:

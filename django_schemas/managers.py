@@ -12,6 +12,7 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias
+from .caches import cache_mixins, keep_apart
 from .context import active_alias, places
 from .environments import home
 from .importing import importing
@@ -110,13 +111,15 @@ def placed_manager(manager: Any) -> Any:
     plain: Any = type(manager)
     if not issubclass(plain, SchemaManagerMixin):
         manager.__class__ = placed_manager_class(plain)
+        keep_apart(manager)
     return manager
 
 
 @cache
 def placed_manager_class(plain: Any) -> Any:
     """The class of managers that carry placements, made from a plain one."""
-    return mixed(plain, SchemaManagerMixin, _queryset_class=placed_queryset_class(plain._queryset_class))
+    mixins = (*cache_mixins(plain), SchemaManagerMixin)
+    return mixed(plain, *mixins, _queryset_class=placed_queryset_class(plain._queryset_class))
 
 
 def _single_schema(model: Any, alias: SchemaAlias | None) -> bool:

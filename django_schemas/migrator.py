@@ -26,6 +26,7 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.utils.module_loading import module_has_submodule
 
 from .alias import SchemaAlias
+from .caches import forget
 from .context import activate
 from .environments import environment, environments_on, home
 from .exceptions import SchemasError
@@ -243,6 +244,8 @@ def _run(executor: _SchemaExecutor, plan: Plan, signals: dict[str, Any], *, fake
     )
     after.clear_delayed_apps_cache()
     _render_real_models(after)
+    if target.alias is not None:
+        forget(target.alias.db, target.alias.schema)
     _emit(models.signals.post_migrate, target, after.apps, plan, signals)
 
 

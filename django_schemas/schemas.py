@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.db import connections, transaction
 
 from .alias import SchemaAlias
+from .caches import forget
 from .environments import environment
 from .exceptions import SchemaDoesNotExist, SchemaExists
 from .identifiers import quote, validate_schema_name
@@ -113,6 +114,7 @@ def drop_schema(db: str, schema: str) -> None:
         connection.check_constraints()
     with connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA {quote(schema)} CASCADE")
+    forget(db, schema)
 
 
 def lock_schema(alias: SchemaAlias) -> None:

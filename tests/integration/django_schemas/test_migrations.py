@@ -41,6 +41,7 @@ TENANT_TABLES = {
     "django_content_type",
     "django_migrations",
     "django_session",
+    "django_site",
     "garage_badge",
     "garage_car",
     "garage_car_tags",
@@ -75,6 +76,7 @@ def test_new_schema(new_schema: str) -> None:
         "contenttypes",
         "garage",
         "sessions",
+        "sites",
         "signs",
     }
     assert not schema_exists("shard2", new_schema)
@@ -369,7 +371,7 @@ def test_migration_signals(new_schema: str) -> None:
     finally:
         for signal in (pre_migrate, post_migrate):
             signal.disconnect(receive)
-    labels = ["admin", "auth", "contenttypes", "sessions", "signs", "garage"]
+    labels = ["admin", "auth", "contenttypes", "sessions", "sites", "signs", "garage"]
     place = Place("default", new_schema).placement
     assert heard == [(kind, label, place, SchemaAlias) for kind in ("pre", "post") for label in labels]
 
@@ -384,8 +386,8 @@ def test_post_migrate_makes_content_types_and_permissions(new_schema: str) -> No
             "SELECT count(DISTINCT c.id), count(*) "
             "FROM auth_permission p JOIN django_content_type c ON c.id = content_type_id"
         )
-        assert cursor.fetchall() == [(15, 60)]
-    assert place(ContentType).objects.count() == 15
+        assert cursor.fetchall() == [(16, 64)]
+    assert place(ContentType).objects.count() == 16
     assert ContentType.objects.count() == count
 
 

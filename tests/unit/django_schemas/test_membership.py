@@ -175,7 +175,7 @@ def test_models_of_an_environment() -> None:
 
 def test_app_labels_of_an_environment() -> None:
     """An environment's migrations come from the apps that have models in it."""
-    adopted = {"admin", "auth", "contenttypes", "sessions", "signs"}
+    adopted = {"admin", "auth", "contenttypes", "sessions", "signs", "sites"}
     assert membership.app_labels_of("tenant") == adopted | {"garage"}
     assert membership.app_labels_of("registry") >= adopted | {"platform"}
     assert membership.app_labels_of("depot") == {"depot"}
