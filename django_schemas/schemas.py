@@ -9,15 +9,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from .alias import SchemaAlias
 from .caches import forget
 from .environments import environment
-from .exceptions import SchemaDoesNotExist, SchemaExists
+from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists
 from .identifiers import quote, validate_schema_name
 
-__all__ = ["Mark", "drop_schema", "ensure_schema", "lock_schema", "mark_of", "schema_exists", "session_lock"]
+__all__ = [
+    "Mark",
+    "drop_schema",
+    "ensure_schema",
+    "local_lock_timeout",
+    "lock_schema",
+    "mark_of",
+    "schema_exists",
+    "session_lock",
+]
 
 _MARK = re.compile(r"django_schemas: environment (?P<environment>\S+)(; owner (?P<owner>\S+))?")
 
@@ -130,6 +139,27 @@ def session_lock(alias: SchemaAlias) -> Iterator[None]:
         yield
     finally:
         _ask_lock(alias, "pg_advisory_unlock")
+
+
+@contextmanager
+def local_lock_timeout(db: str, timeout: str | None) -> Iterator[None]:
+    """Wait for no lock longer than this, in an open transaction; the former setting holds again behind the block.
+
+    Raises:
+        ConfigError: PostgreSQL does not take the value.
+    """
+    if timeout is None:
+        yield
+        return
+    with connections[db].cursor() as cursor:
+        try:
+            cursor.execute("SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)", [timeout])
+        except DatabaseError as error:
+            raise ConfigError(f"lock_timeout {timeout!r} is not valid: {str(error).strip()}") from error
+        former, _ = cursor.fetchone()
+    yield
+    with connections[db].cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [former])
 
 
 def _ask_lock(alias: SchemaAlias, function: str) -> None:

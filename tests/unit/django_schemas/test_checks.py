@@ -47,7 +47,7 @@ def test_no_fault() -> None:
         ("E006", {}, {"neu-read1": {"ENGINE": "x"}, "eu": {"ENGINE": "x"}}, "'neu'"),
         ("E007", {"registry": {"SCHEMA_NAME": "Registry"}}, {}, "Registry"),
         ("E007", {"tenant": {"ADDITIONAL_SCHEMAS": ["a b"]}}, {}, "a b"),
-        ("E009", {"tenant": {"APPS": ["django.contrib.sites"]}}, {}, "django.contrib.sites"),
+        ("E009", {"tenant": {"APPS": ["django.contrib.redirects"]}}, {}, "django.contrib.redirects"),
     ],
 )
 def test_settings_fault(settings: Any, id_: str, environments: Any, databases: Any, words: str) -> None:
