@@ -327,7 +327,7 @@ def _refuse_gaps(loader: _SchemaLoader) -> None:
     As Django's `check_consistent_history`, which knows nothing of migrations that another environment records.
     """
     applied = loader.applied_migrations
-    for key in sorted(key for key in applied if key in loader.graph.nodes):
+    for key in sorted(key for key in applied if key in loader.graph.nodes and key[0] in loader.labels):
         for parent in loader.graph.node_map[key].parents:
             squashed = loader.replacements.get(parent.key)
             if parent.key in applied or (squashed and all(old in applied for old in squashed.replaces)):
