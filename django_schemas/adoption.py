@@ -7,6 +7,7 @@ than the one being migrated: their tables are named with their schema.
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.utils.functional import cached_property
 from .alias import SchemaAlias, SchemaTable
 from .caches import watch
 from .context import active_alias, ensure_active
+from .deletion import collected_manager
 from .importing import watch_imports
 from .managers import placed_manager
 from .membership import declared_environment, environments_of, environments_of_name, is_current, table_environments
@@ -46,7 +48,8 @@ class SchemaOptions(Options):  # type: ignore[type-arg]  # generic in the stubs 
     @cached_property
     def base_manager(self) -> Any:
         """The manager that Django itself uses."""
-        return placed_manager(super().base_manager)
+        # A copy: a model may name one of its managers as this one.
+        return collected_manager(copy(placed_manager(super().base_manager)))
 
 
 def prepare() -> None:

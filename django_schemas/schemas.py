@@ -25,6 +25,7 @@ __all__ = [
     "lock_schema",
     "mark_of",
     "schema_exists",
+    "schemas_of",
     "session_lock",
 ]
 
@@ -57,6 +58,17 @@ def mark_of(db: str, schema: str) -> Mark | None:
 def schema_exists(db: str, schema: str) -> bool:
     """Tell whether a database has a schema of this name, whoever made it."""
     return _comment(db, schema) is not None
+
+
+def schemas_of(db: str, environment: str) -> list[str]:
+    """Names of the schemas in a database that were made for an environment."""
+    with connections[db].cursor() as cursor:
+        cursor.execute(
+            "SELECT nspname::text, obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace "
+            "WHERE obj_description(oid, 'pg_namespace') LIKE 'django_schemas: environment %%' ORDER BY nspname"
+        )
+        marks = [(schema, _MARK.fullmatch(comment)) for schema, comment in cursor.fetchall()]
+    return [schema for schema, mark in marks if mark and mark["environment"] == environment]
 
 
 def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:
