@@ -60,12 +60,12 @@ class _Referring(_Any):  # type: ignore[misc]
 
 
 @cache
-def _collected_class(cls: type) -> Any:
+def _collected_class(cls: Any) -> Any:
     return mixed(cls, _CollectedMixin, _plain=plain_class(cls))
 
 
 @cache
-def _referring_class(cls: type) -> Any:
+def _referring_class(cls: Any) -> Any:
     return mixed(cls, _Referring)
 
 
@@ -78,8 +78,9 @@ def _nothing(model: type[Model], alias: SchemaAlias) -> Any:
 def _refers_elsewhere(model: type[Model], args: tuple[Any, ...]) -> bool:
     """Whether the rows are of a model that has a table in the referring rows' own schemas, which is what these mean."""
     environments = table_environments(model)
-    for condition in args:
-        for lookup, _ in condition.children if isinstance(condition, Q) else ():
+    conditions: list[Any] = [condition for condition in args if isinstance(condition, Q)]
+    for condition in conditions:
+        for lookup, _ in condition.children:
             target: Any = model._meta.get_field(lookup.removesuffix("__in")).related_model
             table = target._meta.db_table
             if isinstance(table, SchemaTable) and set(table.environments) & set(environments):
@@ -89,7 +90,7 @@ def _refers_elsewhere(model: type[Model], args: tuple[Any, ...]) -> bool:
 
 def _refuse_referred(model: type[Model], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raise ProtectedError if rows of any schema, in any database, refer to what is to be deleted."""
-    referring = []
+    referring: list[Any] = []
     for name in table_environments(model):
         for db in databases_of(name):
             for schema in schemas_of(db, name):
@@ -97,7 +98,7 @@ def _refuse_referred(model: type[Model], args: tuple[Any, ...], kwargs: dict[str
                 with activate(place):
                     referring += model._base_manager.using(place).filter(*args, **kwargs)[:1]
     if referring:
-        places = [str(row._state.db.placement) for row in referring]  # type: ignore[union-attr]
+        places = [str(row._state.db.placement) for row in referring]
         more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
         environments = " or ".join(map(repr, table_environments(model)))
         raise ProtectedError(

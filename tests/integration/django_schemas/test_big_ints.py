@@ -38,6 +38,7 @@ WIDENED = {
     "garage_owner": ("id", "plan_id"),
     "garage_tag": ("id",),
     "garage_truck": ("car_ptr_id", "payload"),
+    "django_site": ("id",),
     "signs_sign": ("id",),
 }
 
