@@ -29,7 +29,8 @@ _Any: Any = object
 
 def collected_manager(manager: Any) -> Any:
     """Make a base manager answer Django's collector so, in place, and return it."""
-    manager.__class__ = _collected_class(type(manager))
+    cls: Any = type(manager)
+    manager.__class__ = _collected_class(cls)
     return manager
 
 
@@ -41,7 +42,8 @@ class _CollectedMixin(_Any):  # type: ignore[misc]
         queryset = super().using(alias)
         environments = table_environments(self.model)
         if isinstance(alias, SchemaAlias) and alias.environment not in environments and not single_home(environments):
-            queryset.__class__ = _referring_class(type(queryset))
+            cls: Any = type(queryset)
+            queryset.__class__ = _referring_class(cls)
         return queryset
 
 

@@ -66,6 +66,11 @@ class SchemaManagerMixin(_Manager):  # type: ignore[misc]
             queryset._db = None
         return carry(queryset, alias)
 
+    @property
+    def db(self) -> SchemaAlias:
+        """The alias to be asked, with the schema, also where another router of the project's names the database."""
+        return placed_using(self.model, super().db, self._bound())
+
     def _bound(self) -> SchemaAlias | None:
         """The place that this manager is bound to, by itself or by the object whose relation it manages."""
         if isinstance(self._db, SchemaAlias):

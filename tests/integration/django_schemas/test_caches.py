@@ -239,6 +239,22 @@ def test_sites_are_read_from_the_primary(committed: None, acme: Place) -> None:
     assert captured.captured_queries == []
 
 
+class NamesDefault:
+    """A router of a project's own, which knows nothing of schemas."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return "default"
+
+
+def test_router_that_names_a_database(acme: Place, globex: Place, settings: Any) -> None:
+    """Where another router names the database, what is remembered is kept apart all the same."""
+    settings.DATABASE_ROUTERS = [NamesDefault(), *settings.DATABASE_ROUTERS]
+    for place in (acme, globex):
+        with place.active():
+            assert ContentType.objects.get_for_model(Owner)._state.db.placement == place.placement
+            assert ContentType.objects.db.placement == place.placement
+
+
 def test_permissions_of_users(acme: Place, globex: Place) -> None:
     """What a user may do is remembered with that user, of whom each schema has another."""
     with acme.active():
