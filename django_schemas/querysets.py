@@ -83,7 +83,13 @@ class SchemaModelIterable(ModelIterable):  # type: ignore[type-arg]  # not gener
         queryset: Any = self.queryset
         # Not `queryset.placement`: somebody may have given the queryset a class of their own.
         carried = queryset._db or queryset._hints.get("placement")
-        if carried is not None and not queryset.query.select_related and not replicas_of(carried.db):
+        if (
+            carried is not None
+            and not queryset.query.select_related
+            and not replicas_of(carried.db)
+            # Else Django's collector asks, for what refers to rows of that place.
+            and carried.environment in table_environments(queryset.model)
+        ):
             return super().__iter__()
         return self._settled(queryset.db)
 

@@ -115,6 +115,17 @@ def test_active_schema(plan: Plan, acme: Place, globex: Place, monkeypatch: pyte
     assert (acme(Owner).objects.filter(plan=None).count(), globex(Owner).objects.filter(plan=None).count()) == (2, 0)
 
 
+@pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
+def test_collected_rows_know_their_place(plan: Plan, acme: Place, settings: Any) -> None:
+    """Rows that refer to the deleted one belong to their own schema, on a database without replicas too."""
+    acme(Owner).objects.update(plan=plan)
+    settings.DATABASES = {db: options for db, options in settings.DATABASES.items() if "-read" not in db}
+    with acme.active(), pytest.raises(ProtectedError) as caught:
+        plan.delete()
+    protected: Any = caught.value.protected_objects
+    assert {row._state.db.placement for row in protected} == {acme.placement}
+
+
 def test_admin(plan: Plan, acme: Place, rf: RequestFactory, admin_user: Any) -> None:
     """The admin's confirmation page lists what protects a row, instead of the rows that would go with it."""
     request = rf.get("/")
