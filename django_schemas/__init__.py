@@ -5,10 +5,10 @@ everywhere; the backend's compilers (`backends.postgres.compiler`) write it in f
 """
 
 from .binding import bind
-from .context import active_placement, schema_context
+from .context import active_placement, schema_context, wrap_context
 from .placement import Placement
 from .search_path import schema_cursor
 
-__all__ = ["Placement", "__version__", "active_placement", "bind", "schema_context", "schema_cursor"]
+__all__ = ["Placement", "__version__", "active_placement", "bind", "schema_context", "schema_cursor", "wrap_context"]
 
 __version__ = "0.1.0"

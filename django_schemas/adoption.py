@@ -7,6 +7,7 @@ than the one being migrated: their tables are named with their schema.
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from typing import Any
 
@@ -18,7 +19,9 @@ from django.db.models.signals import class_prepared
 from django.utils.functional import cached_property
 
 from .alias import SchemaAlias, SchemaTable
-from .context import active_alias, ensure_active
+from .caches import watch
+from .context import activate, active_alias, ensure_active, is_innermost
+from .deletion import collected_manager
 from .importing import watch_imports
 from .managers import placed_manager
 from .membership import declared_environment, environments_of, environments_of_name, is_current, table_environments
@@ -46,7 +49,8 @@ class SchemaOptions(Options):  # type: ignore[type-arg]  # generic in the stubs 
     @cached_property
     def base_manager(self) -> Any:
         """The manager that Django itself uses."""
-        return placed_manager(super().base_manager)
+        # A copy: a model may name one of its managers as this one.
+        return collected_manager(copy(placed_manager(super().base_manager)))
 
 
 def prepare() -> None:
@@ -83,6 +87,7 @@ def adopt(model: type[Model]) -> None:
     if ordered_by is not None and ordered_by.remote_field is not None:
         # Behind Django's own operation, which waits for the same two models.
         lazy_related_operation(_guard_order, model, ordered_by.remote_field.model)
+    watch(model)
 
 
 def _prepared(sender: type[Model], **kwargs: Any) -> None:
@@ -113,9 +118,16 @@ def _save_base(method: Callable[..., None]) -> Callable[..., None]:
     def save_base(self: Model, *args: Any, **kwargs: Any) -> None:
         # Django passes `using` by name.
         using, own = kwargs.get("using"), self._state.db
-        if using is not None and using is not own and not (own is None and type(using) is SchemaAlias):
-            kwargs["using"] = _own_place(self, using)
-        method(self, *args, **kwargs)
+        if using is None:
+            using = place(type(self), self)
+        elif type(using) is not SchemaAlias or (own is not None and using is not own):
+            using = kwargs["using"] = _own_place(self, using)
+        # Receivers of signals do what they do where the object is.
+        if is_innermost(using):
+            method(self, *args, **kwargs)
+            return
+        with activate(using.primary):
+            method(self, *args, **kwargs)
 
     return save_base
 
@@ -123,11 +135,14 @@ def _save_base(method: Callable[..., None]) -> Callable[..., None]:
 def _delete(method: Callable[..., Any]) -> Callable[..., Any]:
     def delete(self: Model, *args: Any, **kwargs: Any) -> Any:
         # Passed on as it came: a model may override delete() with fewer parameters.
-        if args and args[0] is not None:
-            args = (_own_place(self, args[0]), *args[1:])
-        elif kwargs.get("using") is not None:
-            kwargs["using"] = _own_place(self, kwargs["using"])
-        return method(self, *args, **kwargs)
+        using = args[0] if args else kwargs.get("using")
+        alias = place(type(self), self) if using is None else _own_place(self, using)
+        if args and using is not None:
+            args = (alias, *args[1:])
+        elif using is not None:
+            kwargs["using"] = alias
+        with ensure_active(alias):
+            return method(self, *args, **kwargs)
 
     delete.alters_data = True  # type: ignore[attr-defined]
     return delete
@@ -203,7 +218,7 @@ def _guard_order(ordered: type[Model], related: type[Model]) -> None:
         setattr(related, name, method)
 
 
-def _own_place(instance: Model, using: str) -> str:
+def _own_place(instance: Model, using: str) -> SchemaAlias:
     """The place that `using` means for an instance; SchemaMismatch if it is not the instance's own."""
     own = instance_alias(instance, table_environments(type(instance)))
     alias = placed_using(type(instance), using, own)

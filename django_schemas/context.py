@@ -5,9 +5,9 @@ here touches a connection.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
-from functools import partial, wraps
+from functools import partial, update_wrapper, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
@@ -20,6 +20,7 @@ from .placement import Placement
 
 __all__ = [
     "Ambient",
+    "Captured",
     "activate",
     "active_alias",
     "active_placement",
@@ -30,6 +31,7 @@ __all__ = [
     "schema_context",
     "steps_within",
     "within",
+    "wrap_context",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -49,6 +51,8 @@ class Ambient(Generic[_T]):
 
     def __init__(self, name: str) -> None:
         self._stack: ContextVar[tuple[_T, ...]] = ContextVar(name, default=())
+        self._aside: ContextVar[tuple[tuple[_T, ...], ...]] = ContextVar(f"{name}_aside", default=())
+        _ambients.append(self)
 
     def stack(self) -> tuple[_T, ...]:
         """All active values, the innermost last."""
@@ -61,10 +65,36 @@ class Ambient(Generic[_T]):
     def leave(self, value: _T) -> None:
         """Take out the innermost entry of this very object."""
         stack = self._stack.get()
-        for index in range(len(stack) - 1, -1, -1):
-            if stack[index] is value:
-                self._stack.set(stack[:index] + stack[index + 1 :])
-                return
+        if any(entry is value for entry in stack):
+            self._stack.set(_without(stack, value))
+            return
+        # A wrapped function ended what was begun outside of it: a generator that held a context was closed.
+        if aside := self._aside.get():
+            self._aside.set(tuple(_without(each, value) for each in aside))
+
+    @contextmanager
+    def instead(self, stack: tuple[_T, ...]) -> Iterator[None]:
+        """Put these values in the place of those that are active, which come back behind the block."""
+        self._aside.set((*self._aside.get(), self._stack.get()))
+        self._stack.set(stack)
+        try:
+            yield
+        finally:
+            *aside, former = self._aside.get()
+            self._stack.set(former)
+            self._aside.set(tuple(aside))
+
+
+_ambients: list[Ambient[Any]] = []
+"""All that can be active: places, and whatever packages built on this one have."""
+
+
+def _without(stack: tuple[_T, ...], value: _T) -> tuple[_T, ...]:
+    """A stack without the innermost entry of this very object."""
+    for index in range(len(stack) - 1, -1, -1):
+        if stack[index] is value:
+            return stack[:index] + stack[index + 1 :]
+    return stack
 
 
 class _Places(Ambient[SchemaAlias]):
@@ -164,6 +194,55 @@ class schema_context:
     def __call__(self, function: _F) -> _F:
         """Decorate a function."""
         return within(lambda: activate(self._alias), function)
+
+
+def wrap_context(function: _F) -> _F:
+    """Wrap a function, so that wherever it is called it runs with what is active here, and with nothing else.
+
+    A new thread begins with nothing active: `pool.submit(wrap_context(work), item)` takes along the active placements
+    and the current tenant. `transaction.on_commit` does so by itself.
+
+    Args:
+        function: what to wrap; a coroutine function or a generator function too.
+    """
+    return within(_remembered(), function)
+
+
+class Captured:
+    """A callback that runs with what was active where it was made, and is equal to the function it was made of."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        update_wrapper(self, function, updated=())
+        self._function = function
+        self._entering = _remembered()
+
+    def __call__(self) -> None:
+        """Call the function."""
+        with self._entering():
+            self._function()
+
+    def __eq__(self, other: object) -> bool:
+        return self._function == (other._function if isinstance(other, Captured) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._function)
+
+
+def _remembered() -> Entering:
+    """Remember what is active; the result makes contexts in which that is active, and nothing else.
+
+    Other context variables are left alone: that a callback has written to a database must be known behind it.
+    """
+    return partial(_only, [(ambient, ambient.stack()) for ambient in _ambients])
+
+
+@contextmanager
+def _only(stacks: list[tuple[Ambient[Any], tuple[Any, ...]]]) -> Iterator[None]:
+    watch_imports()
+    with ExitStack() as exits:
+        for ambient, stack in stacks:
+            exits.enter_context(ambient.instead(stack))
+        yield
 
 
 def within(entering: Entering, function: _F) -> _F:

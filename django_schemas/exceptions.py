@@ -13,6 +13,7 @@ __all__ = [
     "ReadOnlyReplica",
     "SchemaDoesNotExist",
     "SchemaExists",
+    "SchemaLocked",
     "SchemaMismatch",
     "SchemasError",
 ]
@@ -47,6 +48,10 @@ class SchemaDoesNotExist(SchemasError):
 
 class SchemaExists(SchemasError):
     """This schema exists already and was not made by django_schemas."""
+
+
+class SchemaLocked(SchemasError):
+    """Another session holds a lock on what was to be changed in this schema."""
 
 
 class ReadOnlyReplica(SchemasError):

@@ -12,10 +12,12 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias
-from .context import active_alias
+from .caches import cache_mixins, keep_apart
+from .context import active_alias, places
+from .environments import home
 from .importing import importing
 from .membership import table_environments
-from .places import belongs, instance_alias, placed_using, refuse_other
+from .places import instance_alias, placed_using, refuse_rebinding, single_home
 from .querysets import (
     SchemaModelIterable,
     SchemaQuery,
@@ -54,40 +56,43 @@ class SchemaManagerMixin(_Manager):  # type: ignore[misc]
             queryset._query.__class__ = SchemaQuery
         if queryset._iterable_class is ModelIterable:
             queryset._iterable_class = SchemaModelIterable
-        alias = self._carried()
+        bound = self._bound() if self._db is not None or self._hints or self.instance is not None else None
+        alias = bound or self._active()
+        if _single_schema(self.model, alias) and not importing():
+            queryset._query.around = places.stack()
         if alias is None:
             return queryset
+        queryset._query.bound = bound is not None
         if self._db is not None and self._hints.get("placement") is self._db:
             queryset._db = None
-        if self.instance is not None:
-            queryset._query.of_objects = belongs(self.instance, alias)
         return carry(queryset, alias)
 
-    def _carried(self) -> SchemaAlias | None:
-        """The place that querysets of this manager are bound to as they are made."""
-        environments = table_environments(self.model)
-        if self._db is not None or self._hints or self.instance is not None:
-            alias = self._given(environments)
-            if alias is not None:
-                return alias
-        alias = active_alias(environments)
-        return None if alias is None or importing() else alias
+    @property
+    def db(self) -> SchemaAlias:
+        """The alias to be asked, with the schema, also where another router of the project's names the database."""
+        return placed_using(self.model, super().db, self._bound())
 
-    def _given(self, environments: tuple[str, ...]) -> SchemaAlias | None:
-        """The place that this manager was bound to, or that of its instance."""
-        instance = self._hints.get("instance", self.instance)
+    def _bound(self) -> SchemaAlias | None:
+        """The place that this manager is bound to, by itself or by the object whose relation it manages."""
         if isinstance(self._db, SchemaAlias):
-            refuse_other(self._db, instance)
             return self._db.primary
         placement: SchemaAlias | None = self._hints.get("placement")
         if placement is not None:
             return placement
-        alias = instance_alias(instance, environments) if instance is not None else None
-        return alias.primary if alias is not None else None
+        instance = self._hints.get("instance", self.instance)
+        alias = None if instance is None else instance_alias(instance, table_environments(self.model))
+        return None if alias is None else alias.primary
+
+    def _active(self) -> SchemaAlias | None:
+        """The place that querysets of an unbound manager are made for."""
+        alias = active_alias(table_environments(self.model))
+        return None if alias is None or importing() else alias
 
     def db_manager(self, using: str | None = None, hints: Any = None) -> Any:
-        if using is not None and not isinstance(using, SchemaAlias):
-            using = placed_using(self.model, using, (hints or self._hints).get("placement"))
+        if using is not None:
+            bound = self._bound()
+            using = placed_using(self.model, using, (hints or {}).get("placement") or bound)
+            refuse_rebinding(bound, using)
         return super().db_manager(using, hints)
 
     def deconstruct(self) -> Any:
@@ -112,13 +117,20 @@ def placed_manager(manager: Any) -> Any:
     plain: Any = type(manager)
     if not issubclass(plain, SchemaManagerMixin):
         manager.__class__ = placed_manager_class(plain)
+        keep_apart(manager)
     return manager
 
 
 @cache
 def placed_manager_class(plain: Any) -> Any:
     """The class of managers that carry placements, made from a plain one."""
-    return mixed(plain, SchemaManagerMixin, _queryset_class=placed_queryset_class(plain._queryset_class))
+    mixins = (*cache_mixins(plain), SchemaManagerMixin)
+    return mixed(plain, *mixins, _queryset_class=placed_queryset_class(plain._queryset_class))
+
+
+def _single_schema(model: Any, alias: SchemaAlias | None) -> bool:
+    """Whether this place, or the one of the model's environment if none is known, is the one of all its rows."""
+    return (home(alias.environment) if alias is not None else single_home(table_environments(model))) is not None
 
 
 def _as_plain(manager: Any) -> Any:

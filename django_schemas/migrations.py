@@ -14,7 +14,11 @@ __all__ = ["flush", "migrate"]
 
 
 def migrate(
-    db: str, schema: str | None = None, environment: str | None = None, big_ints: bool = False
+    db: str,
+    schema: str | None = None,
+    environment: str | None = None,
+    big_ints: bool = False,
+    lock_timeout: str | None = None,
 ) -> list[Widened]:
     """Migrate environments of a database to their newest migrations; make their schemas if need be.
 
@@ -23,6 +27,7 @@ def migrate(
         schema: which schema of a multi-schema environment. A single-schema environment knows its own.
         environment: name of the environment; all that the database hosts if left out.
         big_ints: afterwards turn 32-bit integer columns, their sequences and the foreign keys to them into 64-bit ones.
+        lock_timeout: how long a migration waits for a lock on a table, as PostgreSQL writes it: "5s", "200ms".
 
     Returns:
         The tables that `big_ints` rewrote.
@@ -31,6 +36,7 @@ def migrate(
         ConfigError: the database hosts no such environment; or a multi-schema one is meant and no schema was given.
         InvalidSchemaName: the name breaks the rules for schema names.
         SchemaExists: the schema belongs to somebody else.
+        SchemaLocked: a lock was not had in that time.
     """
     names = environments_on(db) if environment is None else (declared(environment).name,)
     if not names:
@@ -39,7 +45,7 @@ def migrate(
     for alias in [
         _place(db, schema, name) for name in sorted(names, key=lambda name: not declared(name).single_schema)
     ]:
-        migrate_target(target_of(alias))
+        migrate_target(target_of(alias), lock_timeout=lock_timeout)
         if big_ints:
             widened += widen_integers(alias)
     return widened

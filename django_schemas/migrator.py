@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from django.apps import apps
-from django.db import connections, models, transaction
+from django.db import OperationalError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.exceptions import InconsistentMigrationHistory
@@ -26,17 +26,29 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.utils.module_loading import module_has_submodule
 
 from .alias import SchemaAlias
+from .caches import forget
 from .context import activate
 from .environments import environment, environments_on, home
-from .exceptions import SchemasError
+from .exceptions import SchemaLocked, SchemasError
 from .membership import app_labels_of, models_of
-from .schemas import drop_schema, ensure_schema, lock_schema, schema_exists, session_lock
+from .schemas import drop_schema, ensure_schema, local_lock_timeout, lock_schema, schema_exists, session_lock
 from .search_path import has_own_session, local_search_path, session_search_path
 from .target import Target, target_is
 
 Step = tuple[Migration, bool]
 
-__all__ = ["Plan", "Point", "Progress", "make_plan", "migrate_target", "target_of", "targets_on"]
+__all__ = [
+    "Plan",
+    "Point",
+    "Progress",
+    "check_history",
+    "load",
+    "make_plan",
+    "migrate_target",
+    "own_tables",
+    "target_of",
+    "targets_on",
+]
 
 Point = tuple[str, str | None]
 """A point in an app's migrations: the app's label and a migration's name, or None for before the first."""
@@ -88,7 +100,7 @@ class _SchemaLoader(MigrationLoader):
         super().__init__(connection)
 
     def build_graph(self) -> None:
-        with _own_tables(self.target):
+        with own_tables(self.target):
             super().build_graph()
         recorded = [key for key in self.applied_migrations if key in self.graph.nodes and key[0] in self.labels]
         for key in recorded:
@@ -106,7 +118,7 @@ class _SchemaRecorder(MigrationRecorder):
 
     def ensure_schema(self) -> None:
         if not self._has_table:  # type: ignore[has-type]  # not in the stubs
-            with _own_tables(self.target):
+            with own_tables(self.target):
                 super().ensure_schema()
             # Django's executor asks again, where this schema can't be seen.
             self._has_table = True
@@ -117,8 +129,9 @@ class _SchemaExecutor(MigrationExecutor):
 
     loader: _SchemaLoader
 
-    def __init__(self, target: Target, progress: Progress | None = None) -> None:
+    def __init__(self, target: Target, progress: Progress | None = None, lock_timeout: str | None = None) -> None:
         self.target = target
+        self.lock_timeout = lock_timeout
         self.connection = connections[target.db]
         self.loader = _SchemaLoader(self.connection, target)
         self.recorder = _SchemaRecorder(target)
@@ -144,9 +157,14 @@ class _SchemaExecutor(MigrationExecutor):
             yield
         elif migration.atomic:
             nested = self.connection.in_atomic_block
-            with local_search_path(self.connection, self.target.search_path):
+            with (
+                _lock_named(self.target.alias, migration),
+                local_search_path(self.connection, self.target.search_path),
+            ):
+                # This is waited for: who holds it does what is to be done here.
                 lock_schema(self.target.alias)
-                yield
+                with local_lock_timeout(self.target.db, self.lock_timeout):
+                    yield
                 if nested:
                     # The next migration may alter a table whose deferred constraints this one's rows still wait for.
                     self.connection.check_constraints()
@@ -165,8 +183,39 @@ class _SchemaExecutor(MigrationExecutor):
                 yield
 
     def check_replacements(self) -> None:
-        with _own_tables(self.target):
+        with own_tables(self.target):
             super().check_replacements()
+
+
+@contextmanager
+def _lock_named(alias: SchemaAlias, migration: Migration) -> Iterator[None]:
+    """Say which schema it was if a lock could not be had in time."""
+    try:
+        yield
+    except OperationalError as error:
+        # psycopg 3 and psycopg2 each have a name of their own for it.
+        if _LOCK_NOT_AVAILABLE not in (getattr(error.__cause__, name, None) for name in ("sqlstate", "pgcode")):
+            raise
+        raise SchemaLocked(
+            f"Migration {migration} could not be run in schema {alias.schema!r} of database {alias.db!r}: another "
+            "session holds a lock on a table that it changes. The migration left nothing behind: run it again."
+        ) from error
+
+
+_LOCK_NOT_AVAILABLE = "55P03"
+"""SQLSTATE of a lock that was not had within lock_timeout."""
+
+
+def load(target: Target) -> MigrationLoader:
+    """The project's migrations, and which of them a target has recorded; what these needed of other apps counts too."""
+    with target_is(target):
+        return _SchemaLoader(connections[target.db], target)
+
+
+def check_history(target: Target) -> None:
+    """Raise InconsistentMigrationHistory if a target has recorded a migration, and one that it needs is not."""
+    with target_is(target):
+        _refuse_gaps(_SchemaLoader(connections[target.db], target))
 
 
 def make_plan(target: Target, targets: Sequence[Point] | None = None) -> Plan:
@@ -188,6 +237,7 @@ def migrate_target(
     fake_initial: bool = False,
     adopt: bool = False,
     owner: str | None = None,
+    lock_timeout: str | None = None,
     verbosity: int = 0,
     interactive: bool = False,
     stdout: Any = None,
@@ -202,6 +252,9 @@ def migrate_target(
         fake_initial: record initial migrations whose tables are there already.
         adopt: take over a schema that was not made here.
         owner: a word for the schema's mark; a schema that is marked with another is refused.
+        lock_timeout: how long a migration waits for a lock on a table, as PostgreSQL writes it: "5s", "200ms". While
+            it waits, all who come later wait behind it. The server's own setting if None. Migrations that are not
+            atomic have none: what they do CONCURRENTLY holds up nobody.
         verbosity: for receivers of pre_migrate and post_migrate.
         interactive: whether these may ask the user.
         stdout: where these may write: a file or a command's output.
@@ -212,6 +265,7 @@ def migrate_target(
 
     Raises:
         SchemaExists: the schema belongs to somebody else.
+        SchemaLocked: a lock was not had within `lock_timeout`; the migration that waited for it left nothing behind.
         Exception: whatever a migration raises. A schema that was made by this call is gone then.
     """
     _import_management_modules()
@@ -224,7 +278,7 @@ def migrate_target(
         if alias is not None and there:
             # Somebody else's schema is not even read.
             ensure_schema(alias, owner=owner, adopt=adopt)
-        executor = _SchemaExecutor(target, progress)
+        executor = _SchemaExecutor(target, progress, lock_timeout)
         plan = _plan(executor, targets)
         with nullcontext() if alias is None or there else _schema_made(alias, plan, owner):
             _run(executor, plan, signals, fake=fake, fake_initial=fake_initial)
@@ -260,6 +314,8 @@ def _run(executor: _SchemaExecutor, plan: Plan, signals: dict[str, Any], *, fake
     )
     after.clear_delayed_apps_cache()
     _render_real_models(after)
+    if target.alias is not None:
+        forget(target.alias.db, target.alias.schema)
     _emit(models.signals.post_migrate, target, after.apps, plan, signals)
 
 
@@ -288,7 +344,7 @@ def _refuse_gaps(loader: _SchemaLoader) -> None:
     As Django's `check_consistent_history`, which knows nothing of migrations that another environment records.
     """
     applied = loader.applied_migrations
-    for key in sorted(key for key in applied if key in loader.graph.nodes):
+    for key in sorted(key for key in applied if key in loader.graph.nodes and key[0] in loader.labels):
         for parent in loader.graph.node_map[key].parents:
             squashed = loader.replacements.get(parent.key)
             if parent.key in applied or (squashed and all(old in applied for old in squashed.replaces)):
@@ -316,7 +372,7 @@ def _missing_models(executor: _SchemaExecutor) -> list[type[models.Model]]:
     ]
     if not candidates:
         return []
-    with _own_tables(target):
+    with own_tables(target):
         there = set(connection.introspection.table_names())
     return [model for model in candidates if str.__str__(model._meta.db_table) not in there]
 
@@ -329,7 +385,7 @@ def _create_tables(target: Target, missing: Sequence[type[models.Model]]) -> Non
             editor.create_model(model)
 
 
-def _own_tables(target: Target) -> AbstractContextManager[None]:
+def own_tables(target: Target) -> AbstractContextManager[None]:
     """A context in which only the target's own tables can be seen, none of ADDITIONAL_SCHEMAS."""
     return _seeing(target, target.search_path[:1])
 

@@ -19,6 +19,7 @@ __all__ = [
     "place",
     "placed_using",
     "refuse_other",
+    "refuse_rebinding",
     "settle",
     "single_home",
 ]
@@ -71,6 +72,14 @@ def refuse_other(alias: SchemaAlias, instance: object) -> None:
         raise SchemaMismatch(
             f"{instance._meta.label} pk={instance.pk!r} is in {own.placement} and can't be used in {alias.placement}: "
             "load it from the schema it is used in."
+        )
+
+
+def refuse_rebinding(bound: SchemaAlias | None, alias: SchemaAlias) -> None:
+    """Raise SchemaMismatch if what is bound to a place is to be used in another: it may be about objects of its own."""
+    if bound is not None and not bound.same_place(alias):
+        raise SchemaMismatch(
+            f"What is bound to {bound.placement} can't be used in {alias.placement}: make a queryset there."
         )
 
 

@@ -9,6 +9,7 @@ of other packages included, work unchanged.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -18,11 +19,11 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias, SchemaTable
-from .context import activate, ensure_active, is_innermost
-from .environments import replicas_of
+from .context import activate, asteps_within, ensure_active, is_innermost, places, steps_within
+from .environments import home, replicas_of
 from .exceptions import SchemaMismatch
 from .membership import table_environments
-from .places import belongs, instance_alias, placed_using, refuse_other, settle
+from .places import belongs, instance_alias, placed_using, refuse_other, refuse_rebinding, settle
 from .raw import SchemaRawQuerySet
 from .replicas import reader
 from .routers import ExplicitRouter
@@ -31,36 +32,26 @@ __all__ = ["SchemaQuery", "SchemaQuerySetMixin", "carry", "mixed", "placed_query
 
 
 class SchemaQuery(Query):
-    """A query that knows the place it was made for, if there was one, and refuses values of another."""
+    """A query that knows the place it was made for, if there was one, and refuses values of another.
+
+    Attributes:
+        placement: where its model's rows are.
+        bound: whether it is for rows of that place alone: its manager was bound, or it was filtered by an object.
+        around: what was active as it was made, if its model is of a single-schema environment: it may join others.
+    """
 
     placement: SchemaAlias | None = None
-
-    of_objects: bool = False
-    """Whether objects of the placement were looked for: their keys mean other objects in any other place."""
+    bound: bool = False
+    around: tuple[SchemaAlias, ...] = ()
 
     def check_query_object_type(self, value: Any, opts: Any, field: Any) -> None:
         """Refuse an object of another schema as the value of a look-up."""
         super().check_query_object_type(value, opts, field)
-        if not isinstance(value, Model):
-            return
-        if self.placement is None:
-            self._learn(value._state.db)
-        else:
+        if self.placement is not None:
             refuse_other(self.placement, value)
-        if self.placement is not None and belongs(value, self.placement):
-            self.of_objects = True
-
-    def moved(self, alias: SchemaAlias) -> None:
-        """Refuse to be asked in another schema than the one of the objects that were looked for.
-
-        Raises:
-            SchemaMismatch: it would be.
-        """
-        if self.of_objects and self.placement is not None and not self.placement.same_place(alias):
-            raise SchemaMismatch(
-                f"A query that looks for objects of {self.placement.placement} can't be asked in {alias.placement}: "
-                "begin with using(), and load the objects there."
-            )
+            self.bound = self.bound or (isinstance(value, Model) and belongs(value, self.placement))
+        elif isinstance(value, Model):
+            self._learn(value._state.db)
 
     def check_related_objects(self, field: Any, value: Any, opts: Any) -> None:
         """Check the value of a look-up in a relation; a query of another schema is refused as it is compiled."""
@@ -72,6 +63,7 @@ class SchemaQuery(Query):
         """Take the place of a value, if this was made while nothing was active: now it can be run in no other."""
         if self.placement is None and isinstance(alias, SchemaAlias) and self.model is not None:
             self.placement = alias.primary if alias.environment in table_environments(self.model) else None
+            self.bound = self.placement is not None
 
     def combine(self, rhs: Query, connector: str) -> None:
         """Refuse to combine (`|`, `&`, `^`) with a query of another schema."""
@@ -94,16 +86,28 @@ class SchemaModelIterable(ModelIterable):  # type: ignore[type-arg]  # not gener
         queryset: Any = self.queryset
         # Not `queryset.placement`: somebody may have given the queryset a class of their own.
         carried = queryset._db or queryset.query.placement
-        if carried is not None and not queryset.query.select_related and not replicas_of(carried.db):
+        if (
+            carried is not None
+            and not queryset.query.select_related
+            and not replicas_of(carried.db)
+            # Else Django's collector asks, for what refers to rows of that place.
+            and carried.environment in table_environments(queryset.model)
+        ):
             return super().__iter__()
         return self._settled(queryset.db)
 
     def _settled(self, alias: SchemaAlias) -> Iterator[Model]:
-        elsewhere: bool | None = alias != alias.db or None
+        queryset: Any = self.queryset
+        around = queryset.query.around or places.stack()
+        joins: bool | None = None
         for instance in super().__iter__():
-            if elsewhere is None:
-                elsewhere = self._joins_another(alias)
-            if elsewhere:
+            if joins is None:
+                joins = self._joins_another(alias)
+            if joins:
+                # These are of the schema that was active as the query was sent, whichever is by now.
+                with places.instead(around):
+                    settle(instance, alias)
+            elif alias != alias.db:
                 settle(instance, alias)
             yield instance
 
@@ -153,11 +157,15 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         return placed_using(self.model, using, placement)
 
     def using(self, alias: str | None) -> Any:
-        """The same queryset for a database given by hand; a plain alias means the schema carried, or the active one."""
+        """The same queryset for a database given by hand; a plain alias means the schema carried, or the active one.
+
+        Raises:
+            SchemaMismatch: this queryset is bound to another place, or was filtered by objects of another.
+        """
         clone = super().using(alias)
         if alias is not None:
             clone._db = placed_using(self.model, alias, self.placement)
-            clone._query.moved(clone._db)
+            refuse_rebinding(self.placement if self._query.bound else None, clone._db)
             carry(clone, clone._db.primary)
         return clone
 
@@ -167,15 +175,41 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
             alias = instance_alias(hints["instance"], table_environments(self.model))
             if alias is not None:
                 carry(self, alias.primary)
+                self._query.bound = True
 
     def _prefetch_related_objects(self) -> None:
         # What Django makes by itself to fetch related objects belongs where these objects are from.
         alias = self._db if isinstance(self._db, SchemaAlias) else self.placement
-        if alias is None:
+        with self._around(), nullcontext() if alias is None else ensure_active(alias):
             super()._prefetch_related_objects()
-            return
-        with ensure_active(alias):
-            super()._prefetch_related_objects()
+
+    def _iterator(self, *args: Any) -> Any:
+        pinned = self._pinned()
+        steps = super(SchemaQuerySetMixin, pinned)._iterator(*args)
+        return steps_within(pinned._around, steps) if pinned._fetches_around() else steps
+
+    def aiterator(self, *args: Any, **kwargs: Any) -> Any:
+        """Iterate asynchronously, with all steps in the schema that is meant here."""
+        pinned = self._pinned()
+        steps = super(SchemaQuerySetMixin, pinned).aiterator(*args, **kwargs)
+        return asteps_within(pinned._around, steps) if pinned._fetches_around() else steps
+
+    def _pinned(self) -> Any:
+        """This queryset, bound to the place where it would be evaluated now, and to what is active around it."""
+        if self.placement is not None and home(self.placement.environment) is None:
+            return self
+        pinned = carry(self._chain(), self.db.primary)
+        pinned._query.around = self._query.around or places.stack()
+        return pinned
+
+    def _fetches_around(self) -> bool:
+        """Whether objects of other schemas than this queryset's own may be prefetched."""
+        return bool(self._query.around and self._prefetch_related_lookups)
+
+    def _around(self) -> AbstractContextManager[None]:
+        """A context with what was active around this queryset as it was made, if that matters."""
+        around = self._query.around
+        return places.instead(around) if around else nullcontext()
 
     def create(self, **kwargs: Any) -> Any:
         """Create an object, which belongs to this queryset's place from the beginning."""
@@ -219,6 +253,14 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         return super().update(**kwargs)
 
     update.alters_data = True  # type: ignore[attr-defined]
+
+    def delete(self) -> Any:
+        """Delete rows; receivers of signals have their schema active."""
+        with self._around(), ensure_active(self.db):
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
     def contains(self, obj: Any) -> Any:
         """Tell whether an object is in the queryset; one of another schema is refused."""

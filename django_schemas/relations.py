@@ -19,8 +19,8 @@ __all__ = ["guard_descriptors", "guard_manager_class"]
 
 
 def guard_manager_class(cls: type) -> None:
-    """Guard the methods of a relation's manager class that take objects. Any other class is left as it is."""
-    for name in ("add", "remove", "set", "create", "get_or_create", "update_or_create"):
+    """Guard the methods of a relation's manager class that change it. Any other class is left as it is."""
+    for name in ("add", "remove", "set", "clear", "create", "get_or_create", "update_or_create"):
         method = vars(cls).get(name)
         if method is not None:
             setattr(cls, name, _same_schema(method))
@@ -95,19 +95,23 @@ def _guarded_class(plain: Any) -> Any:
 def _same_schema(method: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a method of a relation's manager: refuse objects of another schema than the manager's own instance, by
     themselves, listed, or as the values of rows.
+
+    Receivers of signals have the instance's schema active.
     """
 
     @wraps(method)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
         own = getattr(getattr(getattr(self, "instance", None), "_state", None), "db", None)
-        if isinstance(own, SchemaAlias):
-            args = tuple(map(_listed, args))
-            if "objs" in kwargs:  # So `aset` names what it is given.
-                kwargs["objs"] = _listed(kwargs["objs"])
-            for value in (*args, *kwargs.values()):
-                for item in _items(value):
-                    refuse_other(own, item)
-        return method(self, *args, **kwargs)
+        if not isinstance(own, SchemaAlias):
+            return method(self, *args, **kwargs)
+        args = tuple(map(_listed, args))
+        if "objs" in kwargs:  # So `aset` names what it is given.
+            kwargs["objs"] = _listed(kwargs["objs"])
+        for value in (*args, *kwargs.values()):
+            for item in _items(value):
+                refuse_other(own, item)
+        with ensure_active(own):
+            return method(self, *args, **kwargs)
 
     return guarded
 

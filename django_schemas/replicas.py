@@ -11,7 +11,7 @@ from itertools import count
 from time import monotonic
 from typing import Any
 
-from django.core.signals import request_finished, request_started
+from django.core.signals import request_started
 from django.db import connections
 
 from .alias import SchemaAlias
@@ -65,9 +65,11 @@ def note_write(db: str) -> None:
 
 
 def forget_writes(**kwargs: object) -> None:
-    """Let reads of this context go to replicas again. Called where a request begins and ends."""
+    """Let reads of this context go to replicas again. Called where a request begins.
+
+    Not where one ends: a response that nobody closed ends when it is collected, in the middle of another request.
+    """
     _written.set(frozenset())
 
 
 request_started.connect(forget_writes, dispatch_uid="django_schemas.replicas")
-request_finished.connect(forget_writes, dispatch_uid="django_schemas.replicas")

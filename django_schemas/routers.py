@@ -14,7 +14,7 @@ from .environments import environment, environments_on
 from .exceptions import SchemaMismatch
 from .membership import environments_of_app, environments_of_name, is_current, refuse_unprepared
 from .places import belongs, place
-from .target import migrating
+from .target import migrating, unread
 
 __all__ = ["ExplicitRouter"]
 
@@ -75,6 +75,8 @@ class ExplicitRouter:
         database, and those of the active placement on it. An operation that names no model (RunPython, RunSQL) runs
         where its app has models, or where `hints={"environment": ...}` says.
         """
+        if unread() and environments_on(db):
+            return False  # So that Django checks no history there.
         target = db if isinstance(db, SchemaAlias) else migrating(db)
         model: Any = hints.get("model")
         if model_name is not None or model is not None:

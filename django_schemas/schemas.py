@@ -10,14 +10,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from .alias import SchemaAlias
+from .caches import forget
 from .environments import environment
-from .exceptions import SchemaDoesNotExist, SchemaExists
+from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists
 from .identifiers import quote, validate_schema_name
 
-__all__ = ["Mark", "drop_schema", "ensure_schema", "lock_schema", "mark_of", "schema_exists", "session_lock"]
+__all__ = [
+    "Mark",
+    "drop_schema",
+    "ensure_schema",
+    "local_lock_timeout",
+    "lock_schema",
+    "mark_of",
+    "schema_exists",
+    "schemas_of",
+    "session_lock",
+]
 
 _MARK = re.compile(r"django_schemas: environment (?P<environment>\S+)(; owner (?P<owner>\S+))?")
 
@@ -48,6 +59,17 @@ def mark_of(db: str, schema: str) -> Mark | None:
 def schema_exists(db: str, schema: str) -> bool:
     """Tell whether a database has a schema of this name, whoever made it."""
     return _comment(db, schema) is not None
+
+
+def schemas_of(db: str, environment: str) -> list[str]:
+    """Names of the schemas in a database that were made for an environment."""
+    with connections[db].cursor() as cursor:
+        cursor.execute(
+            "SELECT nspname::text, obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace "
+            "WHERE obj_description(oid, 'pg_namespace') LIKE 'django_schemas: environment %%' ORDER BY nspname"
+        )
+        marks = [(schema, _MARK.fullmatch(comment)) for schema, comment in cursor.fetchall()]
+    return [schema for schema, mark in marks if mark and mark["environment"] == environment]
 
 
 def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:
@@ -114,6 +136,7 @@ def drop_schema(db: str, schema: str) -> None:
         connection.check_constraints()
     with connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA {quote(schema)} CASCADE")
+    forget(db, schema)
 
 
 def lock_schema(alias: SchemaAlias) -> None:
@@ -129,6 +152,27 @@ def session_lock(alias: SchemaAlias) -> Iterator[None]:
         yield
     finally:
         _ask_lock(alias, "pg_advisory_unlock")
+
+
+@contextmanager
+def local_lock_timeout(db: str, timeout: str | None) -> Iterator[None]:
+    """Wait for no lock longer than this, in an open transaction; the former setting holds again behind the block.
+
+    Raises:
+        ConfigError: PostgreSQL does not take the value.
+    """
+    if timeout is None:
+        yield
+        return
+    with connections[db].cursor() as cursor:
+        try:
+            cursor.execute("SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)", [timeout])
+        except DatabaseError as error:
+            raise ConfigError(f"lock_timeout {timeout!r} is not valid: {str(error).strip()}") from error
+        former, _ = cursor.fetchone()
+    yield
+    with connections[db].cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [former])
 
 
 def _ask_lock(alias: SchemaAlias, function: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .alias import SchemaAlias
 
-__all__ = ["Target", "migrating", "target_is"]
+__all__ = ["Target", "migrating", "records_unread", "target_is", "unread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +50,21 @@ def target_is(target: Target) -> Iterator[None]:
         yield
     finally:
         _target.reset(token)
+
+
+_unread: ContextVar[bool] = ContextVar("django_schemas_unread", default=False)
+
+
+def unread() -> bool:
+    """Whether Django is to leave alone the records of migrations of databases that host environments."""
+    return _unread.get()
+
+
+@contextmanager
+def records_unread() -> Iterator[None]:
+    """Keep Django from reading records of migrations where it would look for them, which is in `public` alone."""
+    token = _unread.set(True)
+    try:
+        yield
+    finally:
+        _unread.reset(token)

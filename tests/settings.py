@@ -39,6 +39,7 @@ _ADOPTED = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.sites",
     "tests.apps.signs",
 ]
 DATABASE_ENVIRONMENTS = {
@@ -59,6 +60,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.sites",
     "tests.apps.leaflets",
     "tests.apps.signs",
     "tests.apps.platform",

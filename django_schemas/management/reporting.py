@@ -20,7 +20,8 @@ class Reporter:
 
     Args:
         command: where to write.
-        options: its parsed options: app_label, migration_name, plan, check, fake, adopt, interactive, verbosity.
+        options: its parsed options: app_label, migration_name, plan, check, fake, adopt, lock_timeout, interactive,
+            verbosity.
     """
 
     def __init__(self, command: BaseCommand, options: dict[str, Any]) -> None:
@@ -45,6 +46,7 @@ class Reporter:
             fake=self.options["fake"],
             fake_initial=self.options.get("fake_initial", False),
             adopt=self.options.get("adopt", False),
+            lock_timeout=self.options.get("lock_timeout"),
             verbosity=self.options["verbosity"],
             interactive=self.options["interactive"],
             stdout=self.command.stdout,

@@ -5,6 +5,7 @@ The schema is that of the alias a statement is compiled for. A subquery's compil
 the enclosing statement's; if its own queryset was bound to another schema, that is an error and nothing is sent.
 """
 
+from contextlib import nullcontext
 from time import monotonic
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db.backends.postgresql import compiler
 
 from ...adoption import known_table
 from ...alias import SchemaAlias, SchemaTable
-from ...context import activate, active_alias, is_innermost
+from ...context import active_alias, ensure_active, is_innermost, places
 from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
@@ -44,10 +45,11 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         alias = using if own is using and own is not None else self._alias(using, own, stack[-1] if stack else None)
         stack.append(alias)
         try:
-            if alias is None or is_innermost(alias):
+            around = getattr(self.query, "around", ())
+            if alias is None or (not around and is_innermost(alias)):
                 return self.in_schema(super().as_sql(*args, **kwargs))
             # Conditions that Django adds as it compiles (the content type of a generic relation) are looked up here.
-            with activate(alias.primary):
+            with places.instead(around) if around else nullcontext(), ensure_active(alias):
                 return self.in_schema(super().as_sql(*args, **kwargs))
         finally:
             stack.pop()
@@ -105,12 +107,10 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         if not sql.startswith(expected):
             raise SchemasError(f"This version of Django writes {sql!r} where {expected!r} was expected.")
         alias = self.connection.compiling[-1]
-        schema = (
-            alias.schema
-            if alias is not None and alias.environment in table.environments
-            else self._schema_elsewhere(table)
-        )
-        return f"{head}{quote(schema)}.{sql[len(head) :]}"
+        if alias is None or alias.environment not in table.environments:
+            return f"{head}{quote(self._schema_elsewhere(table))}.{sql[len(head) :]}"
+        self._refuse_around(alias)
+        return f"{head}{quote(alias.schema)}.{sql[len(head) :]}"
 
     def _schema_elsewhere(self, table: SchemaTable) -> str:
         """The schema of a table that is not in the environment this statement is compiled for.
@@ -129,6 +129,17 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
                 "PostgreSQL can't join two databases."
             )
         return found.schema
+
+    def _refuse_around(self, alias: SchemaAlias) -> None:
+        """Raise SchemaMismatch if a query of a single-schema model was made in another schema than it is put into."""
+        for around in reversed(getattr(self.query, "around", ())):
+            if around.environment == alias.environment:
+                if not around.same_place(alias):
+                    raise SchemaMismatch(
+                        f"A query that joins tables of {around.placement} was put into one on {alias.placement}: "
+                        "make both in one schema."
+                    )
+                return
 
 
 class ReadingMixin(QualifyingMixin):

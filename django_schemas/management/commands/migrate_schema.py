@@ -49,6 +49,7 @@ class Command(BaseCommand):
         parser.add_argument("--check", action="store_true", help="Do nothing; exit with 1 if anything is to be done.")
         parser.add_argument("--fake", action="store_true", help="Record migrations without running them.")
         parser.add_argument("--adopt", action="store_true", help="Take over a schema that was not made here.")
+        parser.add_argument("--lock-timeout", metavar="TIME", help="Give up waiting for a table's lock: '5s', '200ms'.")
         parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="Ask nothing.")
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:

@@ -39,6 +39,7 @@ WIDENED = {
     "garage_repair": ("id", "car_id", "checked_by_id", "mechanic_id", "_order"),
     "garage_tag": ("id",),
     "garage_truck": ("car_ptr_id", "payload"),
+    "django_site": ("id",),
     "signs_sign": ("id",),
 }
 

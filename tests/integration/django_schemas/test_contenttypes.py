@@ -46,6 +46,7 @@ def test_each_schema_has_those_of_its_models(acme: Place, globex: Place) -> None
         ("garage", "truck"),
         ("sessions", "session"),
         ("signs", "sign"),
+        ("sites", "site"),
     ]
     registry = set(ContentType.objects.values_list("app_label", "model"))
     assert ("platform", "plan") in registry

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import connections
+from django.db import connections, transaction
 
-from django_schemas import active_placement, schema_context
+from django_schemas import active_placement, schema_context, wrap_context
+from django_schemas.exceptions import NoActiveSchema
+from django_schemas.replicas import reader
 from tests.apps.garage.models import Owner, Tag
 from tests.apps.garage.witness import Place, seen
 
@@ -136,3 +139,123 @@ def test_streamed_rows(acme: Place, globex: Place) -> None:
     with globex.active():
         streamed = "".join(body)
     assert streamed == "Ada default.acme;Bob default.acme;"
+
+
+def test_wrapped_function_in_a_pool(committed: None, acme: Place, globex: Place) -> None:
+    """Functions that were wrapped in two schemas read their own in the threads of a pool; an unwrapped one, none."""
+
+    def read(name: str) -> str:
+        try:
+            return Owner.objects.get(name=name).witness
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        with acme.active():
+            mine = pool.map(wrap_context(read), ["Ada", "Bob"] * 20)
+            unwrapped = pool.submit(read, "Ada")
+        with globex.active():
+            theirs = pool.map(wrap_context(read), ["Ada", "Bob"] * 20)
+        assert (set(mine), set(theirs)) == ({"default.acme"}, {"default.globex"})
+        with pytest.raises(NoActiveSchema):
+            unwrapped.result()
+
+
+class TestOnCommit:
+    """Callbacks that are registered in one place, and run where a transaction is committed."""
+
+    def test_real_commit(self, committed: None, acme: Place, globex: Place) -> None:
+        """A callback reads and writes the schema it was registered in, whatever is active at the commit."""
+        found: list[str] = []
+
+        def write() -> None:
+            found.append(Tag.objects.create(name="late", witness=Owner.objects.get(name="Ada").witness).schema_name)
+
+        try:
+            with globex.active(), transaction.atomic():
+                with acme.active():
+                    transaction.on_commit(write)
+                transaction.on_commit(write)
+            assert found == ["acme", "globex"]
+            for place in (acme, globex):
+                assert seen(place(Tag).objects.filter(name="late")) == [("late", place.witness)]
+        finally:
+            for place in (acme, globex):
+                place(Tag).objects.filter(name="late").delete()
+
+    def test_registered_where_nothing_is_active(self, committed: None, acme: Place) -> None:
+        """Such a callback raises NoActiveSchema, even if it runs where something is active."""
+        register = wrap_context(transaction.on_commit)
+        with acme.active(), pytest.raises(NoActiveSchema), transaction.atomic():
+            register(lambda: list(Owner.objects.all()))
+
+    def test_callback_of_a_callback(self, committed: None, acme: Place, globex: Place) -> None:
+        """What a callback registers in its turn belongs to its placement too."""
+        found: list[Any] = []
+
+        def first() -> None:
+            with transaction.atomic():
+                transaction.on_commit(lambda: found.append(active_placement()))
+
+        with transaction.atomic(), acme.active():
+            transaction.on_commit(first)
+        assert found == [acme.placement]
+
+    def test_outside_of_a_transaction(self, committed: None, acme: Place) -> None:
+        """There it runs at once, in the active placement."""
+        found: list[Any] = []
+        with acme.active():
+            transaction.on_commit(lambda: found.append(active_placement()))
+        assert found == [acme.placement]
+
+    def test_error_of_a_callback(self, committed: None, acme: Place, globex: Place, caplog: Any) -> None:
+        """A robust callback that fails is logged by its name; another one's error is raised; nothing stays active."""
+
+        def fail() -> None:
+            raise KeyError
+
+        with globex.active():
+            with transaction.atomic(), acme.active():
+                transaction.on_commit(fail, robust=True)
+            assert ".<locals>.fail in on_commit() during transaction" in caplog.text
+            with pytest.raises(KeyError), transaction.atomic(), acme.active():
+                transaction.on_commit(fail)
+            assert active_placement() == globex.placement
+
+    def test_rolled_back(self, committed: None, acme: Place) -> None:
+        """One that was registered in a savepoint that was rolled back does not run."""
+        found: list[Any] = []
+        with transaction.atomic(), acme.active():
+            with pytest.raises(KeyError), transaction.atomic():
+                transaction.on_commit(lambda: found.append("rolled back"))
+                raise KeyError
+            transaction.on_commit(lambda: found.append(active_placement()))
+        assert found == [acme.placement]
+
+    def test_captured_callbacks(self, acme: Place, globex: Place, django_capture_on_commit_callbacks: Any) -> None:
+        """A test that captures callbacks can compare them with their functions, and call them anywhere."""
+        found: list[Any] = []
+
+        def look() -> None:
+            found.append(active_placement())
+
+        with django_capture_on_commit_callbacks() as callbacks, acme.active():
+            transaction.on_commit(look)
+        assert callbacks == [look]
+        assert len({look, *callbacks}) == 1
+        with globex.active():
+            callbacks[0]()
+        assert found == [acme.placement]
+
+    def test_what_can_not_be_called(self, acme: Place) -> None:
+        """It is refused as it is registered, as Django does."""
+        with pytest.raises(TypeError):
+            transaction.on_commit("no function")  # type: ignore[arg-type]
+
+    def test_writes_are_remembered(self, committed: None, acme: Place) -> None:
+        """Reads behind a callback that wrote go to the primary, as they do behind any write."""
+        alias = acme.ada._state.db
+        assert reader(alias) != "default" or len(connections.settings) == 2
+        with transaction.atomic(), acme.active():
+            transaction.on_commit(lambda: Tag.objects.filter(name="none").update(name="x"))
+        assert reader(alias) == "default"

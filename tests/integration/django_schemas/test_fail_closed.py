@@ -137,25 +137,6 @@ def test_new_threads_and_executors_are_unbound(acme: Place) -> None:
         pool.submit(lambda: list(Owner.objects.all())).result()
 
 
-def test_callbacks_on_commit(acme: Place, globex: Place) -> None:
-    """A callback that runs after the context has ended is unbound unless it was given bound models."""
-    found: list[Any] = []
-
-    def unbound() -> None:
-        with pytest.raises(NoActiveSchema):
-            list(Owner.objects.all())
-        found.append("unbound")
-
-    queryset = acme(Owner).objects.named("Ada")
-    with schema_context("default", "acme"):
-        transaction.on_commit(unbound, using="default")
-        transaction.on_commit(lambda: found.extend(seen(queryset)), using="default")
-    for _, callback, _ in connections["default"].run_on_commit[-2:]:
-        callback()
-    del connections["default"].run_on_commit[-2:]
-    assert found == ["unbound", ("Ada", "default.acme")]
-
-
 def test_flush_command(acme: Place) -> None:
     """Django's `flush` does not empty tables in `public` that merely look like those of an environment."""
     before = public_digest("default")

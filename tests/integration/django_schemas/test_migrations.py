@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from django_schemas.exceptions import (
     SchemasError,
 )
 from django_schemas.migrations import flush, migrate
+from django_schemas.migrator import make_plan, target_of
 from django_schemas.schemas import Mark, mark_of, schema_exists
 from tests.apps.depot.models import Contract
 from tests.apps.garage.models import Owner, Tag
@@ -41,6 +44,7 @@ TENANT_TABLES = {
     "django_content_type",
     "django_migrations",
     "django_session",
+    "django_site",
     "garage_badge",
     "garage_car",
     "garage_car_tags",
@@ -76,6 +80,7 @@ def test_new_schema(new_schema: str) -> None:
         "contenttypes",
         "garage",
         "sessions",
+        "sites",
         "signs",
     }
     assert not schema_exists("shard2", new_schema)
@@ -370,7 +375,7 @@ def test_migration_signals(new_schema: str) -> None:
     finally:
         for signal in (pre_migrate, post_migrate):
             signal.disconnect(receive)
-    labels = ["admin", "auth", "contenttypes", "sessions", "signs", "garage"]
+    labels = ["admin", "auth", "contenttypes", "sessions", "sites", "signs", "garage"]
     place = Place("default", new_schema).placement
     assert heard == [(kind, label, place, SchemaAlias) for kind in ("pre", "post") for label in labels]
 
@@ -385,8 +390,8 @@ def test_post_migrate_makes_content_types_and_permissions(new_schema: str) -> No
             "SELECT count(DISTINCT c.id), count(*) "
             "FROM auth_permission p JOIN django_content_type c ON c.id = content_type_id"
         )
-        assert cursor.fetchall() == [(16, 64)]
-    assert place(ContentType).objects.count() == 16
+        assert cursor.fetchall() == [(17, 68)]
+    assert place(ContentType).objects.count() == 17
     assert ContentType.objects.count() == count
 
 
@@ -525,3 +530,60 @@ class TestReferenceToTheRegistry:
         with pytest.raises(SchemaExists, match="belongs to another"):
             migrate("default", schema="acme", environment="depot")
         assert (catalog("default", "acme"), records("default", "acme")) == before
+
+
+SQUASHED = """
+    class Migration(migrations.Migration):
+        replaces = [("garage", "0003_colour"), ("garage", "0004_fence")]
+        operations = [
+            migrations.AddField("Tag", "colour", models.CharField(max_length=20, default="")),
+            migrations.AddField("Lot", "fence", models.BooleanField(default=False)),
+        ]
+"""
+REPLACED = {
+    "_0003_colour": """
+    class Migration(migrations.Migration):
+        operations = [migrations.AddField("Tag", "colour", models.CharField(max_length=20, default=""))]
+    """,
+    "_0004_fence": """
+    class Migration(migrations.Migration):
+        operations = [migrations.AddField("Lot", "fence", models.BooleanField(default=False))]
+    """,
+}
+
+
+def add_squashed(package: Path) -> None:
+    """Write a migration that replaces the two of `REPLACED` into a package of migrations."""
+    (package / "0003_squashed.py").write_text(
+        f"from django.db import migrations, models\n\n{dedent(SQUASHED)}\n"
+        "Migration.dependencies = [('garage', '0002_ledger')]\n"
+    )
+
+
+@pytest.mark.parametrize("applied", ["0002", "0003", "0004"])
+def test_squashed_migration(
+    applied: str, new_schema: str, write_migrations: Any, tmp_path: Path, acme: Place, globex: Place
+) -> None:
+    """Whatever a schema has of the migrations that were squashed, it gets the rest once and records them all."""
+    target = target_of(SchemaAlias("default", new_schema, "tenant"))
+    write_migrations(**REPLACED)
+    migrate("default", schema=new_schema, environment="tenant")
+    call_command("migrate_schema", "default", "garage", applied, schema=[new_schema], verbosity=0)
+    migrate("default", schema="globex", environment="tenant")
+
+    add_squashed(tmp_path / write_migrations(**REPLACED))
+    migrate("default", schema=new_schema, environment="tenant")
+    recorded = {("garage", "0003_colour"), ("garage", "0004_fence"), ("garage", "0003_squashed")}
+    assert records("default", new_schema) == records("default", "acme") | recorded
+    assert catalog("default", new_schema) == catalog("default", "globex")
+    assert not make_plan(target)
+
+    # The migrations that it replaces are taken out of the project, as Django's documentation says, and it goes back.
+    package = tmp_path / write_migrations()
+    add_squashed(package)
+    squashed = package / "0003_squashed.py"
+    squashed.write_text(f"{squashed.read_text()}Migration.replaces = []\n")
+    assert not make_plan(target)
+    call_command("migrate_schema", "default", "garage", "0002", schema=[new_schema], verbosity=0)
+    assert catalog("default", new_schema) == catalog("default", "acme")
+    assert make_plan(target)

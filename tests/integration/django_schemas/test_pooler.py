@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from threading import Barrier
 from typing import Any
 
@@ -16,6 +16,7 @@ from django_schemas.schemas import schema_exists
 from django_schemas.search_path import has_own_session
 from tests.apps.garage.models import Owner
 from tests.apps.garage.witness import Place, seen
+from tests.audit.capture import raw_sql
 from tests.integration.django_schemas.catalog import catalog
 from tests.pooler.bouncer import POOL_SIZE
 
@@ -63,7 +64,9 @@ def moved() -> Any:
 
         def execute(_: int) -> None:
             with transaction.atomic(), connections["default"].cursor() as cursor:
-                cursor.execute(statement)
+                on_purpose = raw_sql("what user code may do") if statement.startswith("SET") else nullcontext()
+                with on_purpose:
+                    cursor.execute(statement)
                 barrier.wait(10)
 
         in_threads(execute, [*range(POOL_SIZE)])

@@ -268,8 +268,8 @@ def test_using_after_an_object_of_the_registry(acme: Place, globex: Place) -> No
     for place in (acme, globex):
         place(Owner).objects.filter(name="Ada").update(plan=plan)
     other = globex.ada._state.db
-    assert seen(acme(Owner).objects.filter(plan=plan).using(other)) == [("Ada", "default.globex")]
     with acme.active():
+        assert seen(Owner.objects.filter(plan=plan).using(other)) == [("Ada", "default.globex")]
         assert seen(plan.owner_set.all()) == [("Ada", "default.acme")]
         assert seen(plan.owner_set.using(other)) == [("Ada", "default.globex")]
 

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connections, transaction
 
-from django_schemas import active_placement
+from django_schemas import active_placement, wrap_context
 from tenancy import current_tenant, tenant_context
 from tenancy.exceptions import TenantNotActive
 from tenancy.models import Tenant
@@ -82,6 +83,28 @@ class TestOneThread:
         for seen_by_one, seen_by_two in zip(one, two, strict=True):
             assert (seen_by_one, seen_by_two) == (({"hooli"}, "hooli"), ({"vehement"}, "vehement"))
             assert current_tenant() is None
+
+    def test_callback_on_commit(self, hooli: Tenant, vehement: Tenant, django_capture_on_commit_callbacks: Any) -> None:
+        """A callback runs with the tenant current that it was registered for; without one, as nobody's."""
+        found: list[Any] = []
+
+        def look() -> None:
+            found.append((current_tenant(), active_placement()))
+
+        register = wrap_context(transaction.on_commit)
+        with tenant_context(vehement), django_capture_on_commit_callbacks(execute=True):
+            with tenant_context(hooli):
+                transaction.on_commit(look)
+            register(look)
+        assert found == [(hooli, hooli.placement), (None, None)]
+
+    def test_wrapped_function_in_a_pool(self, hooli: Tenant, vehement: Tenant) -> None:
+        """It takes the current tenant along into another thread."""
+        with tenant_context(hooli):
+            wrapped = wrap_context(current_tenant)
+        with tenant_context(vehement), ThreadPoolExecutor(1) as pool:
+            assert pool.submit(wrapped).result() == hooli
+            assert pool.submit(current_tenant).result() is None
 
     def test_contexts_that_end_in_another_order(self, hooli: Tenant, vehement: Tenant) -> None:
         """Contexts held by suspended generators may end in any order: none ends another, none comes back."""

@@ -51,7 +51,7 @@ def test_no_fault() -> None:
         ("E026", {}, {"default": {"MAX_LAG_S": 5}}, "'default'"),
         ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": "5"}}, "'5'"),
         ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": -1}}, "-1"),
-        ("E009", {"tenant": {"APPS": ["django.contrib.sites"]}}, {}, "django.contrib.sites"),
+        ("E009", {"tenant": {"APPS": ["django.contrib.redirects"]}}, {}, "django.contrib.redirects"),
         ("W010", {"lonely": {}, "depot": {"SCHEMA_NAME": "depot"}}, {}, "lonely"),
         ("E018", {"tenant": {"APPS": "django.contrib.auth"}}, {}, "['tenant']['APPS'] is 'django.contrib.auth'"),
         ("E018", {"tenant": {"ADDITIONAL_SCHEMAS": "public"}}, {}, "['tenant']['ADDITIONAL_SCHEMAS'] is 'public'"),

@@ -9,12 +9,12 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, suppress
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 
 import pytest
 
-from django_schemas import Placement, active_placement, schema_context
+from django_schemas import Placement, active_placement, schema_context, wrap_context
 from django_schemas.exceptions import ConfigError, InvalidSchemaName
 
 ACME = Placement("default", "acme")
@@ -542,3 +542,97 @@ def test_generator_closed_by_the_garbage_collector() -> None:
         [sys.executable, "-c", COLLECTED], env={**os.environ, "PYTHONMALLOC": "debug"}, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_wrapped_function_runs_with_what_was_active() -> None:
+    """In a thread's pool it sees the placements of all environments that were active, and of later ones none."""
+
+    def look(environment: str | None) -> Placement | None:
+        return active_placement(environment)
+
+    with schema_context("default", "acme"), schema_context("default", "registry"):
+        wrapped = wrap_context(look)
+    with schema_context("shard2", "initech"), ThreadPoolExecutor(1) as pool:
+        assert list(pool.map(wrapped, ["tenant", "registry", None])) == [ACME, REGISTRY, REGISTRY]
+        assert list(pool.map(look, ["tenant", "registry", None])) == [None] * 3
+        assert (wrapped("tenant"), active_placement()) == (ACME, INITECH)
+    assert active_placement() is None
+
+
+def test_function_wrapped_where_nothing_is_active() -> None:
+    """It runs with nothing active, whatever is active where it is called."""
+    wrapped = wrap_context(active_placement)
+    with schema_context("default", "acme"):
+        assert (wrapped(), active_placement()) == (None, ACME)
+
+
+def test_wrapped_function_leaves_nothing_behind() -> None:
+    """Neither an error nor what it makes active and leaves so is there behind the call."""
+
+    def fail() -> None:
+        schema_context("default", "globex").__enter__()
+        raise KeyError
+
+    with schema_context("default", "acme"):
+        wrapped = wrap_context(fail)
+    with schema_context("shard2", "initech"):
+        with pytest.raises(KeyError):
+            wrapped()
+        assert active_placement() == INITECH
+    assert active_placement() is None
+
+
+def test_wrapped_functions_nest() -> None:
+    """A wrapped function that calls another one gets its own placement back behind it."""
+    with schema_context("default", "acme"):
+        inner = wrap_context(active_placement)
+    with schema_context("default", "globex"):
+        outer = wrap_context(lambda: (inner(), active_placement()))
+    assert (outer(), active_placement()) == ((ACME, GLOBEX), None)
+
+
+def test_wrapped_function_ends_what_was_begun_outside() -> None:
+    """A generator that holds a context and is closed within a wrapped function does not stay active outside of it."""
+
+    def holding(schema: str) -> Generator[None, None, None]:
+        with schema_context("default", schema):
+            yield
+
+    first, second = holding("acme"), holding("globex")
+    inner = wrap_context(first.close)
+    with schema_context("shard2", "initech"):
+        next(first)
+        next(second)
+        wrap_context(inner)()
+        assert active_placement() == GLOBEX
+        second.close()
+        assert active_placement() == INITECH
+    assert active_placement() is None
+
+
+def test_wrapped_function_leaves_other_variables_alone() -> None:
+    """A context variable of somebody else's is seen and set as if the function were not wrapped."""
+    variable = ContextVar("variable", default="before")
+    with schema_context("default", "acme"):
+        wrapped = wrap_context(lambda: variable.set("behind"))
+    wrapped()
+    assert variable.get() == "behind"
+
+
+async def test_wrapped_coroutine_and_generator_functions() -> None:
+    """They stay what they are, and see what was active across their suspensions."""
+
+    async def look() -> Placement | None:
+        await asyncio.sleep(0)
+        return active_placement()
+
+    def generate() -> Iterator[Placement | None]:
+        yield active_placement()
+        yield active_placement()
+
+    with schema_context("default", "acme"):
+        coroutine_function, generator_function = wrap_context(look), wrap_context(generate)
+    assert iscoroutinefunction(coroutine_function)
+    with schema_context("default", "globex"):
+        assert await coroutine_function() == ACME
+        assert [(step, active_placement()) for step in generator_function()] == [(ACME, GLOBEX)] * 2

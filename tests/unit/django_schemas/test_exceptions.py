@@ -27,6 +27,7 @@ def test_bases() -> None:
         "ReadOnlyReplica": ["SchemasError", "Exception", "BaseException"],
         "SchemaDoesNotExist": ["SchemasError", "Exception", "BaseException"],
         "SchemaExists": ["SchemasError", "Exception", "BaseException"],
+        "SchemaLocked": ["SchemasError", "Exception", "BaseException"],
         "SchemaMismatch": tail,
         "SchemasError": ["Exception", "BaseException"],
     }

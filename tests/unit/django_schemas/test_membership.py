@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
+from django.contrib.sites.models import Site
 from django.db import models as django_models
 from django.db.migrations.state import ModelState, ProjectState
 from django.test.utils import isolate_apps
@@ -163,7 +164,7 @@ def test_models_of_an_environment() -> None:
     """An environment's models are all that have a table in it, relation tables and proxies included."""
     adopted = {
         User, Group, Permission, User.groups.through, User.user_permissions.through, Group.permissions.through,
-        ContentType, Session, LogEntry, Sign,
+        ContentType, Session, LogEntry, Sign, Site,
     }  # fmt: skip
     assert set(membership.models_of("tenant")) == adopted | {
         Owner, Car, Car.tags.through, Truck, OldCar, Tag, Badge, Lot, Note, Repair,
@@ -176,7 +177,7 @@ def test_models_of_an_environment() -> None:
 
 def test_app_labels_of_an_environment() -> None:
     """An environment's migrations come from the apps that have models in it."""
-    adopted = {"admin", "auth", "contenttypes", "sessions", "signs"}
+    adopted = {"admin", "auth", "contenttypes", "sessions", "signs", "sites"}
     assert membership.app_labels_of("tenant") == adopted | {"garage"}
     assert membership.app_labels_of("registry") >= adopted | {"platform"}
     assert membership.app_labels_of("depot") == {"depot"}

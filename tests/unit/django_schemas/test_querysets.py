@@ -187,7 +187,12 @@ def test_combining_querysets_of_two_schemas() -> None:
 
 
 def test_binding_a_queryset_to_another_schema() -> None:
-    """`using` with another schema's alias binds the clone, and leaves the queryset as it was."""
-    acme, globex = (Owner.set_db("default", schema).objects.all() for schema in ("acme", "globex"))
+    """`using` with another schema's alias binds the clone, and leaves the queryset as it was; if unbound, that is."""
+    globex = Owner.set_db("default", "globex").objects.all()
+    with schema_context("default", "acme"):
+        acme = Owner.objects.all()
     moved = acme.using(globex.placement)
     assert (place(acme), place(moved), moved.db.placement) == (ACME, GLOBEX, GLOBEX)
+    with pytest.raises(SchemaMismatch) as caught:
+        Owner.set_db("default", "acme").objects.using(globex.placement)
+    assert str(caught.value) == "What is bound to default.acme can't be used in default.globex: make a queryset there."

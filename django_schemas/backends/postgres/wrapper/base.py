@@ -2,6 +2,7 @@
 creation of test databases.
 """
 
+from collections.abc import Callable
 from secrets import token_hex
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db import connections
 from django.db.backends.postgresql import base
 
 from ....alias import SchemaAlias
+from ....context import Captured
 from ....environments import primary_of
 from ..creation import DatabaseCreation
 from ..introspection import DatabaseIntrospection
@@ -44,3 +46,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         fetch may arrive in the session of another: there it must find no cursor rather than that of another schema.
         """
         return super().create_cursor(f"{token_hex(4)}{name}" if name else None)
+
+    def on_commit(self, func: Callable[[], object], robust: bool = False) -> None:
+        """Run a function once this transaction is committed, with what is active now."""
+        # What can't be called is refused by Django.
+        super().on_commit(Captured(func) if callable(func) else func, robust)

@@ -26,9 +26,12 @@ def in_new_thread(function: Callable[[], Any]) -> Any:
 
 
 def backends() -> int:
-    """How many connections to this database the server has."""
+    """How many connections to this database the server has, but for the one that watches it for the replicas' sake."""
     with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        cursor.execute(
+            r"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            r"AND query !~ '^\s*SELECT CASE WHEN pg_is_in_recovery'"
+        )
         (count,) = cursor.fetchone()
         return int(count)
 
