@@ -5,7 +5,6 @@ from contextlib import closing
 from ctypes.util import find_library
 
 import psycopg2
-import pytest
 
 __all__ = ["missing", "require"]
 
@@ -27,4 +26,6 @@ def require(reason: str) -> None:
     if reason and os.environ.get("CI"):
         raise RuntimeError(f"PostGIS must be tested here: {reason}")
     if reason:
+        import pytest  # The settings import this module, in processes that have no tests too.
+
         pytest.skip(f"PostGIS: {reason}", allow_module_level=True)
