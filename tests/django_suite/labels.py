@@ -1,6 +1,6 @@
 """The apps of Django's test project that are run, in lists with a name."""
 
-__all__ = ["LISTS"]
+__all__ = ["LISTS", "TIMINGS"]
 
 _FIRST = """
     basic queries many_to_many prefetch_related select_related aggregation annotations delete update bulk_create
@@ -34,6 +34,9 @@ _GIS = """
     gis_tests.inspectapp gis_tests.layermap gis_tests.rasterapp gis_tests.relatedapp gis_tests.test_fields
     gis_tests.test_geoforms gis_tests.test_ptr gis_tests.test_spatialrefsys gis_tests.tests
 """
+
+TIMINGS = {"serializers.test_deserialization.TestDeserializer.test_crafted_xml_performance"}
+"""Tests that measure time, and so the machine; they ask no database, and are left out."""
 
 LISTS = {"first": _FIRST.split(), "orm": _ORM.split(), "gis": _GIS.split()}
 """Labels for runtests.py, by the name of the list."""

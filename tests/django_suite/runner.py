@@ -26,6 +26,7 @@ from tests.audit.capture import StatementAudit
 
 from . import search_path
 from .expectations import Regime, expected_failures, regime_of, regimes
+from .labels import TIMINGS
 from .placing import databases, mode
 
 __all__ = ["SuiteResult", "SuiteRunner"]
@@ -118,6 +119,7 @@ class SuiteRunner(DiscoverRunner):
     def load_tests_for_label(self, label: str, discover_kwargs: dict[str, Any]) -> Iterable[unittest.TestCase]:
         """Load the tests of a label that need no other databases than those of the environment."""
         tests = list(iter_test_cases(super().load_tests_for_label(label, discover_kwargs)))
+        tests = [test for test in tests if test.id() not in TIMINGS]
         fitting = [test for test in tests if _databases_of(test).issubset(databases())]
         self.left_out += len(tests) - len(fitting)
         known = regimes(django.VERSION[:2], mode())
