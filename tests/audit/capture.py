@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -132,8 +133,9 @@ class StatementAudit:
 
     def install(self) -> None:
         """See what is sent from now on, on the connections there are and on those to come, in any thread."""
-        for connection in connections.all(initialized_only=True):
-            self._watch(connection)
+        if settings.configured:  # They are not yet where the settings themselves call this, and no connection is there.
+            for connection in connections.all(initialized_only=True):
+                self._watch(connection)
         connection_created.connect(self._connected, weak=False)
 
     def take(self) -> list[Violation]:

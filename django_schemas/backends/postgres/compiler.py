@@ -86,11 +86,17 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         # Before Django's, which counts a reference to each table of extra(tables=...).
         used = [source for alias, source in query.alias_map.items() if query.alias_refcount[alias]]
         clauses, params = super().get_from_clause()
+        alias = self.connection.compiling[-1]
+        elsewhere: dict[str, SchemaAlias] = {}
         for index, source in enumerate(used):
             table = getattr(source, "table_name", None)
             if type(table) is SchemaTable:
                 head = f"{source.join_type} " if source.join_type else ""
-                clauses[index] = self.with_schema(clauses[index], head, table)
+                if elsewhere or alias is None or alias.environment not in table.environments:
+                    schema = self._schema_joined(source, table, elsewhere)
+                else:
+                    schema = self.schema_of(table)
+                clauses[index] = self.with_schema(clauses[index], head, table, schema)
         if len(clauses) > len(used):
             # Behind the joins stand the tables that were named by hand.
             clauses[len(used) :] = [self._qualify_extra(clause) for clause in clauses[len(used) :]]
@@ -99,21 +105,62 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
     def _qualify_extra(self, clause: str) -> str:
         """Qualify a table that was named by hand, by `.extra(tables=...)`."""
         table = known_table(clause.removeprefix(", ").strip('"'))
-        return clause if table is None else self.with_schema(clause, ", ", table)
+        return clause if table is None else self.with_schema(clause, ", ", table, self.schema_of(table))
 
-    def with_schema(self, sql: str, head: str, table: SchemaTable) -> str:
+    def with_schema(self, sql: str, head: str, table: SchemaTable, schema: str) -> str:
         """Put the schema in front of the table's name, which follows `head` in the statement."""
         expected = head + quote(table)
         if not sql.startswith(expected):
             raise SchemasError(f"This version of Django writes {sql!r} where {expected!r} was expected.")
-        alias = self.connection.compiling[-1]
-        if alias is None or alias.environment not in table.environments:
-            return f"{head}{quote(self._schema_elsewhere(table))}.{sql[len(head) :]}"
-        self._refuse_around(alias)
-        return f"{head}{quote(alias.schema)}.{sql[len(head) :]}"
+        return f"{head}{quote(schema)}.{sql[len(head) :]}"
 
-    def _schema_elsewhere(self, table: SchemaTable) -> str:
-        """The schema of a table that is not in the environment this statement is compiled for.
+    def schema_of(self, table: SchemaTable) -> str:
+        """The schema that a table of this statement stands in."""
+        alias: SchemaAlias | None = self.connection.compiling[-1]
+        if alias is None or alias.environment not in table.environments:
+            return self._place_elsewhere(table).schema
+        self._refuse_around(alias)
+        return alias.schema
+
+    def _schema_joined(self, source: Any, table: SchemaTable, elsewhere: dict[str, SchemaAlias]) -> str:
+        """The schema of a table where a statement joins those of several environments.
+
+        A table stands where the one stands that it is joined to, if that environment has such a table.
+
+        Args:
+            source: the join.
+            table: its table.
+            elsewhere: where the tables before stand that are in other places than the statement's; completed here.
+
+        Raises:
+            SchemaMismatch: the other table's keys are not the ones that this table, or its own, refers to.
+        """
+        alias: SchemaAlias | None = self.connection.compiling[-1]
+        other = self.query.alias_map.get(getattr(source, "parent_alias", None))
+        parent = alias if other is None else elsewhere.get(other.table_alias, alias)
+        if parent is not None and parent.environment in table.environments:
+            found = parent
+        else:
+            found = self._place_elsewhere(table)
+            if parent is not None and found.environment in getattr(other and other.table_name, "environments", ()):
+                raise SchemaMismatch(
+                    f"Table {table!s} of {found.placement} goes with the {other.table_name!s} there, and can't be "
+                    f"joined to the one of {parent.placement}: ask in {found.placement}."
+                )
+        join_field = getattr(source, "join_field", None)
+        if parent is not alias and hasattr(getattr(join_field, "field", join_field), "get_content_type"):
+            # Django looks up the content type without saying where: it means the place of the statement.
+            raise SchemaMismatch(
+                f"A generic relation of {found.placement} can't be followed from {alias and alias.placement}: "
+                f"ask in {found.placement}."
+            )
+        self._refuse_around(found)
+        if found is not alias:
+            elsewhere[source.table_alias] = found
+        return found.schema
+
+    def _place_elsewhere(self, table: SchemaTable) -> SchemaAlias:
+        """The place of a table that is not in the environment this statement is compiled for.
 
         Raises:
             NoActiveSchema: nothing says which.
@@ -128,7 +175,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
                 f"Table {table!s} is in {found.placement}, and this query runs on database {db!r}: "
                 "PostgreSQL can't join two databases."
             )
-        return found.schema
+        return found
 
     def _refuse_around(self, alias: SchemaAlias) -> None:
         """Raise SchemaMismatch if a query of a single-schema model was made in another schema than it is put into."""
@@ -188,7 +235,8 @@ class SQLInsertCompiler(WritingMixin, compiler.SQLInsertCompiler):
         table = self.query.get_meta().db_table
         if not isinstance(table, SchemaTable):
             return compiled
-        return [(self.with_schema(sql, "INSERT INTO ", table), params) for sql, params in compiled]
+        schema = self.schema_of(table)
+        return [(self.with_schema(sql, "INSERT INTO ", table, schema), params) for sql, params in compiled]
 
 
 class SQLUpdateCompiler(WritingMixin, compiler.SQLUpdateCompiler):
@@ -198,7 +246,9 @@ class SQLUpdateCompiler(WritingMixin, compiler.SQLUpdateCompiler):
         """Put the schema in front of the table that the statement writes to."""
         sql, params = compiled
         table = self.query.alias_map[self.query.base_table].table_name if sql else None
-        return (self.with_schema(sql, "UPDATE ", table) if isinstance(table, SchemaTable) else sql), params
+        if not isinstance(table, SchemaTable):
+            return compiled
+        return self.with_schema(sql, "UPDATE ", table, self.schema_of(table)), params
 
 
 class SQLDeleteCompiler(WritingMixin, compiler.SQLDeleteCompiler):
@@ -207,4 +257,6 @@ class SQLDeleteCompiler(WritingMixin, compiler.SQLDeleteCompiler):
     def _as_sql(self, query: Any) -> tuple[str, Any]:
         sql, params = super()._as_sql(query)
         table = query.alias_map[query.base_table].table_name
-        return (self.with_schema(sql, "DELETE FROM ", table) if isinstance(table, SchemaTable) else sql), params
+        if isinstance(table, SchemaTable):
+            sql = self.with_schema(sql, "DELETE FROM ", table, self.schema_of(table))
+        return sql, params

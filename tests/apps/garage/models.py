@@ -103,6 +103,7 @@ class OldCar(Car):
 class Badge(GarageModel):
     number = models.IntegerField()
     user = models.OneToOneField(User, on_delete=models.CASCADE)
+    plan = models.OneToOneField(Plan, on_delete=models.PROTECT, null=True, db_constraint=False)
 
 
 class Positioned(django_models.Model):

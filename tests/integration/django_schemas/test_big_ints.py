@@ -29,7 +29,7 @@ WIDENED = {
     "django_admin_log": ("id", "content_type_id", "user_id"),
     "django_content_type": ("id",),
     "django_migrations": ("id",),
-    "garage_badge": ("id", "number", "user_id"),
+    "garage_badge": ("id", "number", "user_id", "plan_id"),
     "garage_car": ("id", "owner_id"),
     "garage_car_tags": ("id", "car_id", "tag_id"),
     "garage_ledger": ("id", "amount"),

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth.models import User
 from django.db import connections, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch, ProtectedError
 
-from django_schemas import bind
 from django_schemas.exceptions import NoActiveSchema, SchemaMismatch
-from tests.apps.garage.models import Car, Owner, Tag
+from tests.apps.garage.models import Badge, Car, Owner, Tag
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
 
@@ -254,16 +252,15 @@ def test_registry_queryset_of_another_schema_in_a_query(planned: None, acme: Pla
 
 def test_objects_fetched_along_with_those_of_the_registry(acme: Place, globex: Place) -> None:
     """Objects of a schema that are joined to those of the registry belong to the schema that they were read in."""
-    registry = bind(User, "default", "registry").objects
-    for pk in (acme.badge.user_id, acme.badge.user_id + 1):
-        registry.create(pk=pk, username=f"root{pk}")
-    users = registry.select_related("badge").order_by("pk")
+    for place in (acme, globex):
+        place(Badge).objects.update(plan=Plan.objects.get())
+    plans = Plan.objects.select_related("badge")
     with acme.active():
-        rows = users.filter(badge__isnull=False).iterator(chunk_size=1)
-        made = registry.select_related("badge").filter(badge__isnull=False)
+        rows = plans.filter(badge__isnull=False).iterator(chunk_size=1)
+        made = Plan.objects.select_related("badge").filter(badge__isnull=False)
     with globex.active():
-        for user in (next(rows), made.get()):
-            assert (user.badge.witness, user.badge.schema_name) == ("default.acme", "acme")
+        for plan in (next(rows), made.get()):
+            assert (plan.badge.witness, plan.badge.schema_name) == ("default.acme", "acme")
 
 
 def test_registry_queryset_that_deletes(planned: None, acme: Place, globex: Place) -> None:

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db.models import Exists, OuterRef, Prefetch, prefetch_related_objects
 
+from django_schemas import bind
 from django_schemas.exceptions import SchemaMismatch
 from tests.apps.garage.models import Badge, Owner
 from tests.apps.garage.witness import Place, seen
@@ -111,6 +112,31 @@ def test_reference_to_a_single_schema_environment(acme: Place, initech: Place) -
     with acme.active():
         assert seen(plan.owner_set.all()) == [("Ada", "default.acme")]
         assert seen(Plan.objects.filter(owner__name="Ada")) == [("gold", "default.registry")]
+
+
+def test_adopted_rows_are_not_joined_by_the_keys_of_another_schema(acme: Place, nothing_sent: Watch) -> None:
+    """A badge of acme refers to acme's user, not to the registry's user of the same key: that join is refused."""
+    users = bind(User, "default", "registry").objects
+    with acme.active():
+        joined = users.filter(badge__witness=acme.witness), users.select_related("badge"), users.order_by("badge")
+        for query in joined:
+            with nothing_sent(), pytest.raises(SchemaMismatch, match=r"default\.acme .* the one of default\.registry"):
+                list(query)
+    assert acme(User).objects.filter(badge__witness=acme.witness).get() == acme.user
+
+
+def test_adopted_rows_joined_by_way_of_another_environment(globex: Place) -> None:
+    """From the registry by way of globex' badges to users, these are globex' own: the registry's have other keys."""
+    plan = Plan.objects.get()
+    globex(Badge).objects.update(plan=plan)
+    with globex.active():
+        assert list(Plan.objects.filter(badge__user__last_name=globex.witness)) == [plan]
+
+
+def test_generic_relation_from_another_environment_is_refused(acme: Place) -> None:
+    """Which content type is meant would be looked up in the registry, where it has another key."""
+    with acme.active(), pytest.raises(SchemaMismatch, match=r"A generic relation of default\.acme"):
+        list(Plan.objects.filter(owner__notes__text="polite"))
 
 
 def test_object_joined_from_another_environment(acme: Place, globex: Place) -> None:

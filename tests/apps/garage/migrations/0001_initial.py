@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('witness', models.CharField(max_length=80)),
                 ('number', models.IntegerField()),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                ('plan', models.OneToOneField(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='platform.plan')),
             ],
             options={
                 'abstract': False,

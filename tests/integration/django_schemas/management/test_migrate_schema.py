@@ -128,7 +128,7 @@ def test_back_to_zero_of_an_app_that_others_need(acme: Place) -> None:
 def test_big_ints(new_schema: str) -> None:
     """`--big-ints` widens the columns and says how many tables and which; a second time there are none."""
     said = run("default", "--schema", new_schema, "--big-ints")
-    assert "garage_badge (id, number, user_id)" in said
+    assert "garage_badge (id, number, user_id, plan_id)" in said
     assert integer_types("default", new_schema) == {"bigint", "smallint"}
     again = run("default", "--schema", new_schema, "--big-ints")
     assert "64-bit integers in default.workshop: 0 changed" in again
