@@ -227,6 +227,10 @@ class Captured:
     def __hash__(self) -> int:
         return hash(self._function)
 
+    def __repr__(self) -> str:
+        # Django logs it where the function has no name.
+        return repr(self._function)
+
 
 def _remembered() -> Entering:
     """Remember what is active; the result makes contexts in which that is active, and nothing else.
