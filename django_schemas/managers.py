@@ -62,7 +62,8 @@ class SchemaManagerMixin(_Manager):  # type: ignore[misc]
             queryset._query.around = places.stack()
         if alias is None:
             return queryset
-        queryset._query.bound = bound is not None
+        if bound is not None:
+            queryset._query.bound = True
         if self._db is not None and self._hints.get("placement") is self._db:
             queryset._db = None
         return carry(queryset, alias)

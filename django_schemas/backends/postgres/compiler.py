@@ -84,9 +84,9 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
     def get_from_clause(self) -> Any:
         query = self.query
         # Before Django's, which counts a reference to each table of extra(tables=...).
-        used = [source for alias, source in query.alias_map.items() if query.alias_refcount[alias]]
+        used = [source for name, source in query.alias_map.items() if query.alias_refcount[name]]
         clauses, params = super().get_from_clause()
-        alias = self.connection.compiling[-1]
+        alias: SchemaAlias | None = self.connection.compiling[-1]
         elsewhere: dict[str, SchemaAlias] = {}
         for index, source in enumerate(used):
             table = getattr(source, "table_name", None)
