@@ -211,6 +211,18 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         around = self._query.around
         return places.instead(around) if around else nullcontext()
 
+    def __or__(self, other: Any) -> Any:
+        with self._at_home():
+            return super().__or__(other)
+
+    def __xor__(self, other: Any) -> Any:
+        with self._at_home():
+            return super().__xor__(other)
+
+    def _at_home(self) -> AbstractContextManager[Any]:
+        """A context for what Django puts together by a base manager, as it does with slices."""
+        return nullcontext() if self.placement is None else ensure_active(self.placement)
+
     def create(self, **kwargs: Any) -> Any:
         """Create an object, which belongs to this queryset's place from the beginning."""
         self._for_write = True

@@ -436,3 +436,13 @@ def test_one_connection_for_all_schemas(acme: Place, globex: Place) -> None:
         two = connections[Owner.objects.all().db.primary]
     assert one is two is connections["default"]
     assert type(one.alias) is str
+
+
+def test_slices_are_combined_where_they_are_from(acme: Place, globex: Place) -> None:
+    """Django asks for a slice that is combined by a manager of its own, which asks in the slice's schema."""
+    cars = acme(Car).objects.order_by("pk")
+    for active in (nullcontext(), globex.active()):
+        with active:
+            found = [cars[:2] | cars.filter(name="Unimog"), cars[:2] ^ cars.filter(name="Beetle")]
+            assert [{car.name for car in each} for each in found] == [{"Beetle", "Mini", "Unimog"}, {"Mini"}]
+            assert {car.witness for each in found for car in each} == {"default.acme"}
