@@ -148,10 +148,11 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
                     f"joined to the one of {parent.placement}: ask in {found.placement}."
                 )
         join_field = getattr(source, "join_field", None)
-        if parent is not alias and hasattr(getattr(join_field, "field", join_field), "get_content_type"):
+        generic = hasattr(getattr(join_field, "field", join_field), "get_content_type")
+        if generic and alias is not None and parent is not alias:
             # Django looks up the content type without saying where: it means the place of the statement.
             raise SchemaMismatch(
-                f"A generic relation of {found.placement} can't be followed from {alias and alias.placement}: "
+                f"A generic relation of {found.placement} can't be followed from {alias.placement}: "
                 f"ask in {found.placement}."
             )
         self._refuse_around(found)
