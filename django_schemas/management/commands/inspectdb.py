@@ -1,21 +1,17 @@
 """`manage.py inspectdb`: Django's, which looks into the schema of the active placement if there is one."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-from django.apps import apps
+from typing import Any
 
 from ...search_path import active_search_path
-
-if TYPE_CHECKING or not apps.is_installed("django.contrib.gis"):
-    from django.core.management.commands.inspectdb import Command as InspectDBCommand
-else:
-    from django.contrib.gis.management.commands.inspectdb import Command as InspectDBCommand
+from ..wrapping import command_behind
 
 __all__ = ["Command"]
 
+_Behind: Any = command_behind("inspectdb")
 
-class Command(InspectDBCommand):
+
+class Command(_Behind):  # type: ignore[misc]  # known when it runs
     """Django's command, or GeoDjango's, in a schema."""
 
     def handle_inspection(self, options: dict[str, Any]) -> Iterator[str]:
