@@ -127,3 +127,13 @@ def test_showmigrations_of_the_active_schema(acme: Place) -> None:
         "sites",
     ]
     assert [line for line in [*lines, *plan["schema acme in default (tenant)"]] if "[ ]" in line] == []
+
+
+def test_sqlsequencereset_names_the_active_schema(acme: Place, globex: Place) -> None:
+    """What `sqlsequencereset` prints sets the sequences of the active schema, and of no other."""
+    with connections[acme.db].cursor() as cursor:
+        cursor.execute("SELECT setval('acme.garage_owner_id_seq', 77), setval('globex.garage_owner_id_seq', 77)")
+        with acme.active():
+            cursor.execute(output("sqlsequencereset", "garage"))
+        cursor.execute("SELECT nextval('acme.garage_owner_id_seq'), nextval('globex.garage_owner_id_seq')")
+        assert cursor.fetchone() == (3, 78)
