@@ -10,6 +10,7 @@ from django.db import Error, close_old_connections, connections, transaction
 from django_schemas import schema_cursor
 from tests.apps.garage.models import Owner
 from tests.apps.garage.witness import Place, seen
+from tests.audit.capture import raw_sql
 
 from .conftest import Reconnect
 
@@ -60,7 +61,7 @@ def test_search_path_that_somebody_left(acme: Place, globex: Place) -> None:
     barrier = Barrier(SIZE)
 
     def leave(_: int) -> None:
-        with connections["default"].cursor() as cursor:
+        with raw_sql("what user code may do"), connections["default"].cursor() as cursor:
             cursor.execute("SET search_path TO globex")
         barrier.wait(10)
         connections.close_all()
