@@ -150,11 +150,11 @@ TESTS = """
 def test_tests_that_send_faults_fail(tmp_path: Path) -> None:
     """A test fails with what it, its fixtures or its processes sent wrong, and the summary counts it."""
     (tmp_path / "test_sending.py").write_text(dedent(TESTS).replace("\\\\", "\\"))
-    command = "-m pytest -q -p tests.audit.plugin -p no:cacheprovider -c pyproject.toml --rootdir . -rA"
+    options = "-m pytest -q -p tests.audit.plugin -p no:cacheprovider -c pyproject.toml --rootdir . -rA"
     # With CI set, pytest says everything twice.
     env = {name: value for name, value in os.environ.items() if name != "CI"}
     done = subprocess.run(
-        [sys.executable, *command.split(), str(tmp_path)], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        [sys.executable, *options.split(), tmp_path], cwd=ROOT, env=env, capture_output=True, text=True, check=False
     )
     outcomes = dict(reversed(found) for found in re.findall(r"^(PASSED|FAILED|ERROR) \S+::(\w+)", done.stdout, re.M))
     assert outcomes == {
