@@ -1,4 +1,6 @@
-"""Commands of other apps that look for unapplied migrations: what they are built on, and where they should look."""
+"""Commands that change a little of Django's, or of another app's: what they are built on, and where those that look for
+unapplied migrations should look.
+"""
 
 from importlib import import_module
 from pathlib import Path

@@ -1,19 +1,21 @@
-"""`manage.py makemigrations`: Django's, which looks for gaps in the records of migrations where these are."""
+"""`manage.py makemigrations`, which looks for gaps in the records of migrations where these are."""
 
 import warnings
 from typing import Any
 
-from django.core.management.commands import makemigrations
 from django.db import OperationalError, connections
 
 from ...environments import environments_on, primary_of
 from ...migrator import check_history, targets_on
 from ...target import records_unread
+from ..wrapping import command_behind
 
 __all__ = ["Command"]
 
+_Behind: Any = command_behind("makemigrations")
 
-class Command(makemigrations.Command):
+
+class Command(_Behind):  # type: ignore[misc]  # known when it runs
     """Django takes the records in `public` for those of all apps, and finds gaps where there are none."""
 
     def handle(self, *args: Any, **options: Any) -> None:
