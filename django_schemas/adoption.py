@@ -20,7 +20,7 @@ from django.utils.functional import cached_property
 
 from .alias import SchemaAlias, SchemaTable
 from .caches import watch
-from .context import activate, active_alias, ensure_active, is_innermost
+from .context import active_alias, ensure_active
 from .deletion import collected_manager
 from .importing import watch_imports
 from .managers import placed_manager
@@ -123,10 +123,7 @@ def _save_base(method: Callable[..., None]) -> Callable[..., None]:
         elif type(using) is not SchemaAlias or (own is not None and using is not own):
             using = kwargs["using"] = _own_place(self, using)
         # Receivers of signals do what they do where the object is.
-        if is_innermost(using):
-            method(self, *args, **kwargs)
-            return
-        with activate(using.primary):
+        with ensure_active(using):
             method(self, *args, **kwargs)
 
     return save_base

@@ -206,7 +206,7 @@ _LOCK_NOT_AVAILABLE = "55P03"
 """SQLSTATE of a lock that was not had within lock_timeout."""
 
 
-def load(target: Target) -> MigrationLoader:
+def load(target: Target) -> _SchemaLoader:
     """The project's migrations, and which of them a target has recorded; what these needed of other apps counts too."""
     with target_is(target):
         return _SchemaLoader(connections[target.db], target)
@@ -214,8 +214,7 @@ def load(target: Target) -> MigrationLoader:
 
 def check_history(target: Target) -> None:
     """Raise InconsistentMigrationHistory if a target has recorded a migration, and one that it needs is not."""
-    with target_is(target):
-        _refuse_gaps(_SchemaLoader(connections[target.db], target))
+    _refuse_gaps(load(target))
 
 
 def make_plan(target: Target, targets: Sequence[Point] | None = None) -> Plan:

@@ -19,7 +19,7 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias, SchemaTable
-from .context import activate, asteps_within, ensure_active, is_innermost, places, steps_within
+from .context import asteps_within, ensure_active, places, steps_within
 from .environments import home, replicas_of
 from .exceptions import SchemaMismatch
 from .membership import table_environments
@@ -230,9 +230,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         for value in kwargs.values():
             if isinstance(value, Model):
                 refuse_other(alias, value)
-        if is_innermost(alias):
-            return super().create(**kwargs)
-        with activate(alias):
+        with ensure_active(alias):
             return super().create(**kwargs)
 
     create.alters_data = True  # type: ignore[attr-defined]
