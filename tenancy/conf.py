@@ -19,8 +19,19 @@ REGISTRY = "registry"
 """Name of the single-schema environment that holds the Tenant and Domain models."""
 
 KEYS = frozenset(
-    {"BASE_DOMAIN", "CACHE_SIZE", "CACHE_TTL_S", "DATABASES", "ENVIRONMENT", "PLACING", "PROVISIONING"}
-    | {"PUBLIC_URLCONF", "RESERVED_SLUGS", "RESOLVERS", "RETRY_AFTER_S"}
+    (
+        "BASE_DOMAIN",
+        "CACHE_SIZE",
+        "CACHE_TTL_S",
+        "DATABASES",
+        "ENVIRONMENT",
+        "PLACING",
+        "PROVISIONING",
+        "PUBLIC_URLCONF",
+        "RESERVED_SLUGS",
+        "RESOLVERS",
+        "RETRY_AFTER_S",
+    )
 )
 """All keys of `TENANCY`."""
 

@@ -4,6 +4,7 @@ __all__ = [
     "IllegalTransition",
     "ProvisioningFailed",
     "TenancyError",
+    "TenantBusy",
     "TenantExists",
     "TenantNotActive",
     "UnknownTenant",
@@ -15,6 +16,10 @@ class TenancyError(Exception):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message if message is not None else type(self).__doc__)
+
+
+class TenantBusy(TenancyError):
+    """Another process works on this tenant."""
 
 
 class TenantExists(TenancyError, ValueError):

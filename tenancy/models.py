@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import IntegrityError, models, router, transaction
+from django.utils import timezone
 from django.utils.text import slugify
 
 from django_schemas.alias import SchemaAlias
@@ -20,18 +21,20 @@ from django_schemas.placement import Placement
 
 from . import signals
 from .conf import REGISTRY, conf
+from .events import TenantEvent, record
 from .exceptions import TenancyError, TenantExists
 from .hosts import canonical_host
 from .managers import TenantManager
 from .placing import choose_database
 from .states import Status, check_transition
 
-__all__ = ["AbstractDomain", "AbstractTenant", "Domain", "Tenant"]
+__all__ = ["AbstractDomain", "AbstractTenant", "Domain", "Tenant", "TenantEvent"]
 
 _SLUG = r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"
 _SCHEMA = r"\A[a-z_][a-z0-9_-]*\Z"
 _RESERVED_SCHEMA = r"\A(pg_.*|information_schema|public)\Z"
-_HOST = r"\A[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\Z"
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = rf"\A{_LABEL}(\.{_LABEL})*\Z"
 
 validate_slug = RegexValidator(
     _SLUG, "Use lower-case letters, digits and hyphens, with a letter or digit at both ends.", "invalid"
@@ -48,6 +51,9 @@ class AbstractTenant(models.Model):
         schema_name: name of the schema there.
         status: see `states.Status`.
         status_reason: why it has this status, if there is something to say: the error of a failed provisioning.
+        status_since: since when it has it.
+        settings: what the project keeps of this tenant: plan, limits, features.
+        work: what is being done to it, and how far that has come, so that it can be resumed: see `work`. None mostly.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -57,6 +63,9 @@ class AbstractTenant(models.Model):
     schema_name = models.CharField("schema", max_length=MAX_BYTES, blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.PROVISIONING, editable=False)
     status_reason = models.TextField(blank=True, default="", editable=False)
+    status_since = models.DateTimeField(default=timezone.now, editable=False)
+    settings = models.JSONField(default=dict, blank=True)
+    work = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -117,6 +126,7 @@ class AbstractTenant(models.Model):
             try:
                 with transaction.atomic(using=using):
                     super().save(*args, **kwargs)
+                    record(self, "created", new=self.status, placement=str(self.placement))
             except IntegrityError as error:
                 raise TenantExists(
                     f"Slug {self.slug!r} or schema {self.schema_name!r} on {self.db!r} is taken by another tenant, "
@@ -126,10 +136,16 @@ class AbstractTenant(models.Model):
         else:
             super().save(*args, **kwargs)
 
-    def set_status(self, status: Status, reason: str = "") -> None:
-        """Move to another status, if it may follow the present one, and tell by `tenant_status_changed`.
+    def set_status(self, status: str, reason: str = "", *, was: str | None = None, **changes: Any) -> None:
+        """Move to another status, if it may follow the present one; log it, and tell by `tenant_status_changed`.
 
         The row is locked and read first, so of two who try to move it one finds it moved.
+
+        Args:
+            status: one of `Status`.
+            reason: why.
+            was: the one status it may come from; any that the new one may follow if None.
+            changes: other fields that change with it, in the same transaction.
 
         Raises:
             IllegalTransition: it may not follow.
@@ -138,9 +154,12 @@ class AbstractTenant(models.Model):
         with transaction.atomic(using=using):
             row = type(self)._default_manager.using(using).select_for_update().get(pk=self.pk)
             old = row.status
-            check_transition(self.slug, old, status)
-            self.status, self.status_reason = status, reason
-            self.save(update_fields=("status", "status_reason", "updated_at"))
+            check_transition(self.slug, old, status, was)
+            self.status, self.status_reason, self.status_since = status, reason, timezone.now()
+            for field, value in changes.items():
+                setattr(self, field, value)
+            self.save(update_fields=("status", "status_reason", "status_since", "updated_at", *changes))
+            record(self, "status", old=old, new=status, reason=reason)
             transaction.on_commit(
                 lambda: signals.tenant_status_changed.send(
                     sender=type(self), tenant=self, old=old, new=status, reason=reason
@@ -171,10 +190,16 @@ class AbstractDomain(models.Model):
     Attributes:
         host: in canonical form: lower case, IDNA, no port, no trailing dot.
         tenant: whom it leads to.
+        is_primary: whether it is the one that links to this tenant use; one of a tenant's at most.
+        redirects: whether requests to it are redirected to the primary one.
+        verified_at: when it was shown to be the tenant's; None: not yet, and it leads nowhere until then.
     """
 
     host = models.CharField(max_length=253, unique=True)
     tenant = models.ForeignKey(conf.tenant_model, on_delete=models.CASCADE, related_name="domains")
+    is_primary = models.BooleanField("primary", default=False)
+    redirects = models.BooleanField("redirects to the primary", default=False)
+    verified_at = models.DateTimeField("verified", default=timezone.now, null=True, blank=True)
 
     class Meta:
         abstract = True
@@ -182,6 +207,14 @@ class AbstractDomain(models.Model):
         ordering = ("host",)
         constraints = (
             models.CheckConstraint(condition=models.Q(host__regex=_HOST), name="%(app_label)s_%(class)s_host"),
+            models.UniqueConstraint(
+                fields=("tenant",),
+                condition=models.Q(is_primary=True),
+                name="%(app_label)s_%(class)s_primary",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(is_primary=True, redirects=True), name="%(app_label)s_%(class)s_redirects"
+            ),
         )
 
     def __str__(self) -> str:

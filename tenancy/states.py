@@ -22,16 +22,19 @@ class Status(TextChoices):
 _NEXT: dict[str, frozenset[str]] = {
     Status.PROVISIONING: frozenset({Status.ACTIVE, Status.FAILED, Status.DELETING}),
     Status.ACTIVE: frozenset({Status.SUSPENDED, Status.MOVING, Status.DELETING}),
-    Status.SUSPENDED: frozenset({Status.ACTIVE, Status.DELETING}),
-    Status.MOVING: frozenset({Status.ACTIVE, Status.DELETING}),
+    Status.SUSPENDED: frozenset({Status.ACTIVE, Status.MOVING, Status.DELETING}),
+    Status.MOVING: frozenset({Status.ACTIVE, Status.SUSPENDED, Status.DELETING}),
     Status.FAILED: frozenset({Status.PROVISIONING, Status.DELETING}),
-    Status.DELETING: frozenset({Status.ACTIVE, Status.GONE}),
+    # A deleted tenant that is restored is what it was before.
+    Status.DELETING: frozenset({Status.ACTIVE, Status.SUSPENDED, Status.FAILED, Status.GONE}),
     Status.GONE: frozenset(),
 }
 
 
-def check_transition(name: str, old: str, new: str) -> None:
-    """Raise IllegalTransition unless a tenant may go from one status to the other."""
+def check_transition(name: str, old: str, new: str, was: str | None = None) -> None:
+    """Raise IllegalTransition unless a tenant may go from one status to the other, and comes from the one it must."""
     if new not in _NEXT[old]:
         allowed = ", ".join(sorted(_NEXT[old])) or "nothing"
         raise IllegalTransition(f"Tenant {name!r} is {old} and can't become {new}; it can become {allowed}.")
+    if was not in (None, old):
+        raise IllegalTransition(f"Tenant {name!r} is {old}, not {was}, so it can't become {new} by this.")

@@ -47,7 +47,7 @@ def test_actions(staff: Client, hooli: Tenant) -> None:
     assert act("suspend") == ("suspended", "Hooli was suspended.")
     assert act("resume") == ("active", "Hooli was resumed.")
     assert act("delete_tenants") == ("deleting", "Hooli was deleted.")
-    assert act("suspend")[1] == "Tenant 'hooli' is deleting and can't become suspended; it can become active, gone."
+    assert act("suspend")[1] == "Tenant 'hooli' is deleting, not active, so it can't become suspended by this."
     assert act("restore") == ("active", "Hooli was restored.")
 
 

@@ -21,12 +21,16 @@ LEGAL = {
     ("active", "moving"),
     ("active", "deleting"),
     ("suspended", "active"),
+    ("suspended", "moving"),
     ("suspended", "deleting"),
     ("moving", "active"),
+    ("moving", "suspended"),
     ("moving", "deleting"),
     ("failed", "provisioning"),
     ("failed", "deleting"),
     ("deleting", "active"),
+    ("deleting", "suspended"),
+    ("deleting", "failed"),
     ("deleting", "gone"),
 }
 

@@ -1,25 +1,15 @@
-"""What happens to a tenant after it was made: suspend, resume, delete, restore, purge."""
+"""Deleting a tenant, which can be undone for a time, and purging it, which can't."""
 
 from django.db import router, transaction
 
 from django_schemas.exceptions import SchemaExists
 from django_schemas.schemas import drop_schema, mark_of, schema_exists
 
-from . import signals
-from .models import AbstractTenant
-from .states import Status, check_transition
+from .. import signals
+from ..models import AbstractTenant
+from ..states import Status, check_transition
 
-__all__ = ["delete", "purge", "restore", "resume", "suspend"]
-
-
-def suspend(tenant: AbstractTenant, reason: str = "") -> None:
-    """Stop serving a tenant: 403, until it is resumed."""
-    tenant.set_status(Status.SUSPENDED, reason)
-
-
-def resume(tenant: AbstractTenant) -> None:
-    """Serve a suspended tenant again."""
-    tenant.set_status(Status.ACTIVE)
+__all__ = ["delete", "purge", "restore"]
 
 
 def delete(tenant: AbstractTenant, reason: str = "") -> None:
@@ -29,7 +19,7 @@ def delete(tenant: AbstractTenant, reason: str = "") -> None:
 
 def restore(tenant: AbstractTenant) -> None:
     """Serve a deleted tenant again."""
-    tenant.set_status(Status.ACTIVE)
+    tenant.set_status(Status.ACTIVE, was=Status.DELETING)
 
 
 def purge(tenant: AbstractTenant) -> None:

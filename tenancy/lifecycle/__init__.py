@@ -1,0 +1,8 @@
+"""What happens to a tenant after it was made. Each function takes a tenant and leaves it in a status that is right, or
+with its `work` written down, to be resumed.
+"""
+
+from .deletion import delete, purge, restore
+from .serving import resume, suspend
+
+__all__ = ["delete", "purge", "restore", "resume", "suspend"]

@@ -1,0 +1,17 @@
+"""The subcommands of `manage.py tenant`: each is a class, each module holds those of one kind.
+
+They parse, call and tell; no rule lives here.
+"""
+
+from . import listing, making, running, serving
+from .subcommand import Subcommand
+
+__all__ = ["SUBCOMMANDS", "Subcommand"]
+
+SUBCOMMANDS: tuple[type[Subcommand], ...] = (
+    *making.SUBCOMMANDS,
+    *listing.SUBCOMMANDS,
+    *serving.SUBCOMMANDS,
+    *running.SUBCOMMANDS,
+)
+"""All of them, in the order that `tenant --help` lists them in."""

@@ -1,0 +1,88 @@
+"""`tenant create`, `provision` and `migrate`: schemas are made, and brought up to date."""
+
+from time import perf_counter
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ...exceptions import TenantExists
+from ...hosts import canonical_host
+from ...models import AbstractTenant
+from ...provisioning import migrate, provision
+from ...registry import domain_model, tenant_model
+from ...states import Status
+from .listing import facts_of
+from .subcommand import Subcommand
+
+__all__ = ["SUBCOMMANDS"]
+
+
+class Create(Subcommand):
+    """Make a tenant with its domains, and tell how long it took."""
+
+    name = "create"
+    help = "Create a tenant and its schema."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--slug", default="", help="Made from the name if left out.")
+        parser.add_argument("--schema", default="", help="Made from the slug if left out.")
+        parser.add_argument("--db", default="", help="Alias of the database; chosen by TENANCY['PLACING'] if left out.")
+        parser.add_argument("--domain", action="append", default=[], metavar="HOST", help="May be repeated.")
+        parser.add_argument("--json", action="store_true", help="For machines.")
+
+    def handle(self, options: dict[str, Any]) -> None:
+        started_s = perf_counter()
+        hosts = [canonical_host(host) for host in options["domain"]]
+        taken = domain_model()._default_manager.filter(host__in=hosts).values_list("host", flat=True)
+        if taken:
+            raise TenantExists(f"Host {', '.join(taken)} is taken by another tenant: nothing was done.")
+        tenant = tenant_model()(
+            name=options["name"], slug=options["slug"], schema_name=options["schema"], db=options["db"]
+        )
+        tenant.save()
+        for host in hosts:
+            domain_model()(host=host, tenant_id=tenant.pk).save()
+        if options["json"]:
+            self.dump(facts_of([tenant])[0])
+        else:
+            self.say(
+                self.style.SUCCESS(f"Tenant {tenant.slug} is {tenant.status}")
+                + f": {tenant.placement}, {perf_counter() - started_s:.2f} s"
+            )
+
+
+class Provision(Subcommand):
+    """Make the schemas that could not be made, or were not made to the end."""
+
+    name = "provision"
+    help = "Try again where provisioning failed or was cut off."
+    everyone = (Status.FAILED, Status.PROVISIONING)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+
+    def handle(self, options: dict[str, Any]) -> None:
+        self.each(self.selected(options), provision)
+
+
+class Migrate(Subcommand):
+    """Migrate tenants; one that fails does not keep the others from being migrated."""
+
+    name = "migrate"
+    help = "Bring tenants' schemas to the newest migrations."
+    everyone = (Status.ACTIVE, Status.SUSPENDED)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+
+    def handle(self, options: dict[str, Any]) -> None:
+        self.each(self.selected(options), _bring_up)
+
+
+SUBCOMMANDS = (Create, Provision, Migrate)
+
+
+def _bring_up(tenant: AbstractTenant) -> str:
+    plan = migrate(tenant)
+    return f"{len(plan.steps)} migrations applied" if plan else "nothing to migrate"

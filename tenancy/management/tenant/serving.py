@@ -1,0 +1,84 @@
+"""`tenant suspend`, `resume`, `delete`, `restore` and `purge`: whether a tenant is served, and whether it is there."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from ... import lifecycle
+from .subcommand import Subcommand
+
+__all__ = ["SUBCOMMANDS"]
+
+
+class Suspend(Subcommand):
+    """Suspend tenants."""
+
+    name = "suspend"
+    help = "Stop serving tenants: 403."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+
+    def handle(self, options: dict[str, Any]) -> None:
+        self.each(self.selected(options), lifecycle.suspend)
+
+
+class Resume(Subcommand):
+    """Resume tenants."""
+
+    name = "resume"
+    help = "Serve suspended tenants again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+
+    def handle(self, options: dict[str, Any]) -> None:
+        self.each(self.selected(options), lifecycle.resume)
+
+
+class Delete(Subcommand):
+    """Delete tenants, each after its slug was typed."""
+
+    name = "delete"
+    help = "Stop serving tenants for good; their data stay until they are purged."
+    destructive = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+
+    def handle(self, options: dict[str, Any]) -> None:
+        tenants = self.selected(options)
+        self.confirm(tenants, options, "It is no longer served; `tenant restore` brings it back.")
+        self.each(tenants, lifecycle.delete)
+
+
+class Restore(Subcommand):
+    """Restore deleted tenants."""
+
+    name = "restore"
+    help = "Serve deleted tenants again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+
+    def handle(self, options: dict[str, Any]) -> None:
+        self.each(self.selected(options), lifecycle.restore)
+
+
+class Purge(Subcommand):
+    """Purge deleted tenants, each after its slug was typed."""
+
+    name = "purge"
+    help = "Drop deleted tenants' schemas with all their data."
+    destructive = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+
+    def handle(self, options: dict[str, Any]) -> None:
+        tenants = self.selected(options)
+        self.confirm(tenants, options, "ALL ITS DATA ARE DROPPED. This can't be undone.")
+        self.each(tenants, lifecycle.purge)
+
+
+SUBCOMMANDS = (Suspend, Resume, Delete, Restore, Purge)

@@ -1,0 +1,51 @@
+"""Work on a tenant that takes more than one transaction: moving, cloning, deleting. One process at a time does it.
+
+What is under way stands in the tenant's `work`, written before anything is done: a dict with its `kind` and whatever it
+needs to be resumed by another process, or undone, wherever it was cut off. The lock is a transaction's on a connection
+of its own, so PostgreSQL lets go of it when the process or its connection dies; it is safe behind a transaction pooler.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.db import connections, router
+
+from .exceptions import TenantBusy
+from .registry import tenant_model
+
+__all__ = ["working_on"]
+
+_held: ContextVar[frozenset[str]] = ContextVar("tenancy_work", default=frozenset())
+"""The slugs that this thread or task works on: within its block the same may be asked for again."""
+
+
+@contextmanager
+def working_on(*slugs: str) -> Iterator[None]:
+    """Keep every other process from working on these tenants during a block.
+
+    A tenant's row is to be read within the block: what was read before may be old.
+
+    Args:
+        slugs: of the tenants; they need not exist yet. One that is renamed is locked by both its slugs.
+
+    Raises:
+        TenantBusy: another process, or another thread of this one, works on one of them.
+    """
+    wanted = sorted(frozenset(slugs) - _held.get())
+    connection = connections[router.db_for_write(tenant_model())].copy()
+    token = _held.set(_held.get() | frozenset(wanted))
+    try:
+        if wanted:
+            connection.set_autocommit(False)
+            with connection.cursor() as cursor:
+                # It idles for as long as the work takes.
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout TO 0")
+                for slug in wanted:
+                    cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"tenancy.{slug}"])
+                    if cursor.fetchone() == (False,):
+                        raise TenantBusy(f"Another process works on tenant {slug!r}: try again when it is done.")
+        yield
+    finally:
+        _held.reset(token)
+        connection.close()
