@@ -3,6 +3,7 @@ with its `work` written down, to be resumed.
 """
 
 from .deletion import delete, purge, restore
+from .resuming import resume_work
 from .serving import resume, suspend
 
-__all__ = ["delete", "purge", "restore", "resume", "suspend"]
+__all__ = ["delete", "purge", "restore", "resume", "resume_work", "suspend"]
