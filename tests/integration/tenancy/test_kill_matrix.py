@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 DATABASES = ("default", "shard2")
-SAMPLE = 6
+SAMPLE = 4
 """How many faults the short form of each test injects."""
 
 
