@@ -3,13 +3,14 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import listing, making, running, serving
+from . import adopting, listing, making, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
 
 SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *making.SUBCOMMANDS,
+    *adopting.SUBCOMMANDS,
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
     *running.SUBCOMMANDS,
