@@ -185,7 +185,7 @@ def registered(db: str, schema: str) -> AbstractTenant | None:
 
 
 def forget_records(db: str) -> dict[str, list[str]]:
-    """Delete, from the schemas that a database has once, records of migrations of apps that are tenants' alone.
+    """Delete, from the schemas that a database has once, the records of apps that have models elsewhere alone.
 
     Other packages record all apps' migrations in each schema.
 
@@ -196,13 +196,12 @@ def forget_records(db: str) -> dict[str, list[str]]:
     for target in targets_on(db):
         schema = target.alias.schema if target.alias is not None else "public"
         kept.setdefault(schema, set()).update(app_labels_of(target.environment))
+    placed = set().union(*map(app_labels_of, environments()))
     deleted = {}
     for schema, labels in kept.items():
         if _RECORDS in _tables(db, schema):
-            foreign = app_labels_of(conf.environment) - labels
-            found = [label for label in _recorded(db, schema) if label in foreign]
-            _delete_records(db, schema, found)
-            deleted[schema] = found
+            deleted[schema] = [label for label in _recorded(db, schema) if label in placed - labels]
+            _delete_records(db, schema, deleted[schema])
     return {schema: found for schema, found in deleted.items() if found}
 
 

@@ -90,7 +90,7 @@ class Adopt(Subcommand):
                 self.stderr.write(self.style.ERROR(f"{schema}: {said}"))
         if not options["dry_run"]:
             for schema, labels in forget_records(db).items():
-                self.say(f"Records of migrations of tenants' apps deleted from {schema}: {', '.join(labels)}")
+                self.say(f"{schema}: records of {', '.join(labels)} deleted, which live elsewhere")
         if failed:
             raise CommandError(f"Not adopted: {', '.join(failed)}. What was done stays: say the same again.")
 

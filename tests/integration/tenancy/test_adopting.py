@@ -278,6 +278,21 @@ def test_rows_and_hosts_of_tables(legacy: Legacy) -> None:
     assert list(Tenant.objects.get(slug="two").domains.all()) == []
 
 
+def test_host_that_is_taken(legacy: Legacy, hooli: Tenant) -> None:
+    """A schema whose host another tenant has is not taken over, not in part either."""
+    before = contents("default", legacy("one"))
+    hooli.domains.create(host="one.test")
+    with schema_cursor("default", "registry") as cursor:
+        cursor.execute("CREATE TABLE clients (id int PRIMARY KEY, schema_name text)")
+        cursor.execute("INSERT INTO clients VALUES (1, 'one')")
+        cursor.execute("CREATE TABLE hosts (id int PRIMARY KEY, tenant_id int, domain text)")
+        cursor.execute("INSERT INTO hosts VALUES (1, 1, 'ONE.test.')")
+    with pytest.raises(CommandError, match="Not adopted: one"):
+        adopt("--schemas", "--tenant-table", "registry.clients", "--domain-table", "registry.hosts")
+    assert contents("default", "one") == before
+    assert (mark_of("default", "one"), Tenant.objects.filter(slug="one").exists()) == (None, False)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -300,9 +315,7 @@ def test_records_of_tenants_apps_leave_the_registry(legacy: Legacy) -> None:
         "INSERT INTO registry.django_migrations (app, name, applied) VALUES ('garage', '0001_initial', now())",
     )
     before = records("default", "registry")
-    assert adopt("--schemas", legacy("one"))[-1] == (
-        "Records of migrations of tenants' apps deleted from registry: garage"
-    )
+    assert adopt("--schemas", legacy("one"))[-1] == "registry: records of garage deleted, which live elsewhere"
     assert records("default", "registry") == [record for record in before if record[0] != "garage"]
 
 
