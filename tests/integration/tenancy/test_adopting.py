@@ -278,19 +278,17 @@ def test_rows_and_hosts_of_tables(legacy: Legacy) -> None:
     assert list(Tenant.objects.get(slug="two").domains.all()) == []
 
 
-def test_host_that_is_taken(legacy: Legacy, hooli: Tenant) -> None:
+@pytest.mark.parametrize("db", ["default", "shard2"])
+def test_host_that_is_taken(legacy: Legacy, hooli: Tenant, db: str) -> None:
     """A schema whose host another tenant has is not taken over, not in part either."""
-    before = contents("default", legacy("one"))
+    before = contents(db, legacy("one", db))
     hooli.domains.create(host="one.test")
-    with schema_cursor("default", "registry") as cursor:
-        cursor.execute("CREATE TABLE clients (id int PRIMARY KEY, schema_name text)")
-        cursor.execute("INSERT INTO clients VALUES (1, 'one')")
-        cursor.execute("CREATE TABLE hosts (id int PRIMARY KEY, tenant_id int, domain text)")
-        cursor.execute("INSERT INTO hosts VALUES (1, 1, 'ONE.test.')")
+    sql(db, "CREATE TABLE public.clients AS SELECT 1 AS id, 'one' AS schema_name")
+    sql(db, "CREATE TABLE public.hosts AS SELECT 1 AS id, 1 AS tenant_id, 'ONE.test.' AS domain")
     with pytest.raises(CommandError, match="Not adopted: one"):
-        adopt("--schemas", "--tenant-table", "registry.clients", "--domain-table", "registry.hosts")
-    assert contents("default", "one") == before
-    assert (mark_of("default", "one"), Tenant.objects.filter(slug="one").exists()) == (None, False)
+        adopt("--schemas", "--db", db, "--tenant-table", "public.clients", "--domain-table", "public.hosts")
+    assert contents(db, "one") == before
+    assert (mark_of(db, "one"), Tenant.objects.filter(slug="one").exists()) == (None, False)
 
 
 @pytest.mark.parametrize(
