@@ -25,6 +25,7 @@ __all__ = [
     "local_lock_timeout",
     "lock_schema",
     "mark_of",
+    "marks_on",
     "schema_exists",
     "schemas_of",
     "session_lock",
@@ -61,15 +62,24 @@ def schema_exists(db: str, schema: str) -> bool:
     return _comment(db, schema) is not None
 
 
-def schemas_of(db: str, environment: str) -> list[str]:
-    """Names of the schemas in a database that were made for an environment."""
+def marks_on(db: str, environment: str) -> dict[str, Mark]:
+    """The schemas in a database that were made for an environment, each with its mark."""
     with connections[db].cursor() as cursor:
         cursor.execute(
             "SELECT nspname::text, obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace "
             "WHERE obj_description(oid, 'pg_namespace') LIKE 'django_schemas: environment %%' ORDER BY nspname"
         )
         marks = [(schema, _MARK.fullmatch(comment)) for schema, comment in cursor.fetchall()]
-    return [schema for schema, mark in marks if mark and mark["environment"] == environment]
+    return {
+        schema: Mark(environment, mark["owner"])
+        for schema, mark in marks
+        if mark and mark["environment"] == environment
+    }
+
+
+def schemas_of(db: str, environment: str) -> list[str]:
+    """Names of the schemas in a database that were made for an environment."""
+    return list(marks_on(db, environment))
 
 
 def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:
