@@ -1,22 +1,17 @@
 """`tenant adopt`: tables of a project with one customer, and schemas of another package's tenants, are taken over."""
 
-import json
-import re
-from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
-from django.db import connections
 
 from django_schemas.exceptions import SchemasError
-from django_schemas.identifiers import is_reserved, qualified
 
 from ...conf import conf
 from ...exceptions import TenancyError
-from ...lifecycle.adoption import Host, adopt_schema, adopt_tables, forget_records, moves_of, registered
-from ...models import AbstractTenant, slug_of
+from ...lifecycle.adoption import adopt_schema, adopt_tables, forget_records, moves_of, registered
+from ...lifecycle.former import Former, former_tenants
+from ...models import slug_of
 from ...registry import tenant_model
 from .subcommand import Subcommand
 
@@ -51,6 +46,7 @@ class Adopt(Subcommand):
         parser.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
 
     def handle(self, options: dict[str, Any]) -> None:
+        _refuse_odd(options)
         db = options["db"] or conf.databases[0]
         if options["source"]:
             self._adopt_tables(db, options)
@@ -72,80 +68,54 @@ class Adopt(Subcommand):
         self.say(f"Stay in {moves.source}: {', '.join(moves.left) or 'no tables'}")
 
     def _adopt_schemas(self, db: str, options: dict[str, Any]) -> None:
-        rows = {schema: (name, hosts) for schema, name, hosts in self._rows(db, options)}
-        chosen = options["names"] or list(rows)
-        if not chosen:
-            raise CommandError("Name schemas, or the table that names them: --tenant-table SCHEMA.TABLE.")
-        unknown = [schema for schema in chosen if rows and schema not in rows]
-        if unknown:
-            raise CommandError(f"Table {options['tenant_table']} has no row for {', '.join(unknown)}.")
         failed = []
-        for schema in chosen:
-            name, hosts = rows.get(schema, (schema, []))
+        for former in self._formers(db, options):
             try:
-                self.say(f"{schema}: {self._adopt_schema(db, schema, name, hosts, options['dry_run'])}")
+                self.say(f"{former.schema}: {_adopt_schema(db, former, options['dry_run'])}")
             except (TenancyError, SchemasError, ValidationError) as error:
-                failed.append(schema)
+                failed.append(former.schema)
                 said = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
-                self.stderr.write(self.style.ERROR(f"{schema}: {said}"))
+                self.stderr.write(self.style.ERROR(f"{former.schema}: {said}"))
         if not options["dry_run"]:
             for schema, labels in forget_records(db).items():
                 self.say(f"{schema}: records of {', '.join(labels)} deleted, which live elsewhere")
         if failed:
             raise CommandError(f"Not adopted: {', '.join(failed)}. What was done stays: say the same again.")
 
-    def _adopt_schema(self, db: str, schema: str, name: str, hosts: list[Host], dry_run: bool) -> str:
-        known = registered(db, schema)
-        if known is not None:
-            return f"is {known.slug}'s already"
-        tenant = tenant_model()(name=name, slug=slug_of(schema), schema_name=schema, db=db)
-        labels = adopt_schema(tenant, hosts, dry_run=dry_run)
-        return _said(tenant, hosts, labels, dry_run)
-
-    def _rows(self, db: str, options: dict[str, Any]) -> Iterator[tuple[str, str, list[Host]]]:
-        """The schemas that the tables name, each with the tenant's name and hosts."""
+    def _formers(self, db: str, options: dict[str, Any]) -> list[Former]:
+        """Those that were chosen."""
         if not options["tenant_table"]:
-            if options["domain_table"]:
-                raise CommandError("Say whose hosts they are: --tenant-table SCHEMA.TABLE.")
-            return
-        hosts: dict[Any, list[Host]] = defaultdict(list)
-        for row in _read(db, options["domain_table"]) if options["domain_table"] else ():
-            if row.get("folder"):
-                self.stderr.write(f"{row['domain']}/{row['folder']} is no host: its tenant gets none for it.")
-                continue
-            primary = bool(row.get("is_primary")) and not any(host.is_primary for host in hosts[row["tenant_id"]])
-            redirects = bool(row.get("redirect_to_primary")) and not primary
-            hosts[row["tenant_id"]].append(Host(row["domain"], primary, redirects))
-        for row in _read(db, options["tenant_table"]):
-            schema = row["schema_name"]
-            if is_reserved(schema):
-                self.say(f"{schema}: is no tenant's, left as it is")
-            else:
-                yield schema, str(row.get("name") or schema), hosts[row["id"]]
+            if not options["names"]:
+                raise CommandError("Name schemas, or the table that names them: --tenant-table SCHEMA.TABLE.")
+            return [Former(schema, schema) for schema in options["names"]]
+        found = former_tenants(db, options["tenant_table"], options["domain_table"])
+        names = options["names"] or [former.schema for former in found]
+        unknown = sorted(set(names) - {former.schema for former in found})
+        if unknown:
+            raise CommandError(f"Table {options['tenant_table']} has no row for {', '.join(unknown)}.")
+        return [former for former in found if former.schema in names]
 
 
 SUBCOMMANDS = (Adopt,)
 
 
-def _read(db: str, table: str) -> list[dict[str, Any]]:
-    """The rows of a table, in the order of their keys.
-
-    Raises:
-        CommandError: its name is no `schema.table`.
-    """
-    parts = re.fullmatch(r"([^.]+)\.([^.]+)", table)
-    if parts is None:
-        raise CommandError(f"{table!r} is no SCHEMA.TABLE: write public.{table} if it is in public.")
-    with connections[db].cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s)", [qualified(parts[1], parts[2])])
-        if cursor.fetchone() == (None,):
-            raise CommandError(f"There is no table {table} in database {db}.")
-        cursor.execute(f"SELECT to_jsonb(t)::text FROM {qualified(parts[1], parts[2])} t ORDER BY id")
-        return [json.loads(row) for (row,) in cursor.fetchall()]
+def _refuse_odd(options: dict[str, Any]) -> None:
+    """Refuse options that mean nothing for the chosen way, instead of doing without them."""
+    odd = ("tenant_table", "domain_table") if options["source"] else ("slug", "schema", "table")
+    if not options["source"] and not options["tenant_table"]:
+        odd = (*odd, "domain_table")
+    given = [f"--{name.replace('_', '-')}" for name in odd if options[name]]
+    if given:
+        raise CommandError(f"{', '.join(given)} means nothing here: see `manage.py tenant adopt --help`.")
 
 
-def _said(tenant: AbstractTenant, hosts: list[Host], labels: list[str], dry_run: bool) -> str:
-    would = "would become" if dry_run else "is"
-    reached = f", reached by {', '.join(host.host for host in hosts)}" if hosts else ""
+def _adopt_schema(db: str, former: Former, dry_run: bool) -> str:
+    known = registered(db, former.schema)
+    if known is not None:
+        return f"is {known.slug}'s already"
+    tenant = tenant_model()(name=former.name, slug=slug_of(former.schema), schema_name=former.schema, db=db)
+    labels = adopt_schema(tenant, former.hosts, dry_run=dry_run)
+    reached = f", reached by {', '.join(host.host for host in former.hosts)}" if former.hosts else ""
     records = f"; records of {', '.join(labels)} deleted" if labels else ""
-    return f"{would} {tenant.slug} ({tenant.name}){reached}{records}"
+    folders = f"; {', '.join(former.folders)} is no host" if former.folders else ""
+    return f"{'would become' if dry_run else 'is'} {tenant.slug} ({tenant.name}){reached}{records}{folders}"

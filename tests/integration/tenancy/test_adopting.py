@@ -265,10 +265,8 @@ def test_rows_and_hosts_of_tables(legacy: Legacy) -> None:
         )
     tables = ["--tenant-table", "registry.clients", "--domain-table", "registry.hosts"]
     assert adopt("--schemas", *tables) == [
-        "shared.test/two is no host: its tenant gets none for it.",
-        "public: is no tenant's, left as it is",
         "one: is one (One Inc), reached by One.test, www.one.test; records of platform deleted",
-        "two: is two (Two); records of platform deleted",
+        "two: is two (Two); records of platform deleted; shared.test/two is no host",
     ]
     one = Tenant.objects.get(slug="one")
     assert list(one.domains.values_list("host", "is_primary", "redirects")) == [
@@ -295,7 +293,11 @@ def test_host_that_is_taken(legacy: Legacy, hooli: Tenant, db: str) -> None:
     ("args", "message"),
     [
         (["--schemas"], "--tenant-table"),
-        (["--schemas", "--domain-table", "registry.hosts"], "--tenant-table"),
+        (["--schemas", "one", "--domain-table", "registry.hosts"], "--domain-table means nothing"),
+        (["--schemas", "one", "--slug", "x", "--table", "y"], "--slug, --table means nothing"),
+        (["--from", "legacy", "One", "--tenant-table", "x.y"], "--tenant-table means nothing"),
+        (["--schemas", "--tenant-table", "registry.platform_plan"], "no columns schema_name in registry.platform_plan"),
+        (["--schemas", "nobody", "--tenant-table", "registry.tenancy_tenant"], "has no row for nobody"),
         (["--schemas", "--tenant-table", "clients"], r"write public\.clients"),
         (["--schemas", "--tenant-table", "public.nowhere"], r"no table public\.nowhere"),
     ],
