@@ -22,6 +22,7 @@ from django_schemas.environments import environments, home
 from django_schemas.identifiers import qualified, quote
 from django_schemas.membership import app_labels_of, environments_of, models_of
 from django_schemas.migrator import check_history, make_records, target_of, targets_on
+from django_schemas.records import read_records
 from django_schemas.schemas import ensure_schema, lock_schema, mark_of, schema_exists
 
 from ..conf import conf
@@ -168,7 +169,8 @@ def adopt_schema(tenant: AbstractTenant, hosts: Sequence[Host] = (), *, dry_run:
         _take_over_mark(tenant)
         there = _tables(tenant.db, tenant.schema_name)
         _refuse_missing(str(tenant.placement), [*_model_tables(), _RECORDS], there)
-        foreign = _foreign_labels(tenant)
+        own = app_labels_of(conf.environment)
+        foreign = [label for label in _recorded(tenant.db, tenant.schema_name) if label not in own]
         if not dry_run:
             lock_schema(tenant.alias)
             ensure_schema(tenant.alias, owner=str(tenant.pk), adopt=True)
@@ -199,10 +201,11 @@ def forget_records(db: str) -> dict[str, list[str]]:
     placed = set().union(*map(app_labels_of, environments()))
     deleted = {}
     for schema, labels in kept.items():
-        if _RECORDS in _tables(db, schema):
-            deleted[schema] = [label for label in _recorded(db, schema) if label in placed - labels]
-            _delete_records(db, schema, deleted[schema])
-    return {schema: found for schema, found in deleted.items() if found}
+        foreign = [label for label in _recorded(db, schema) if label in placed - labels]
+        if foreign:
+            _delete_records(db, schema, foreign)
+            deleted[schema] = foreign
+    return deleted
 
 
 @contextmanager
@@ -324,18 +327,9 @@ def _refuse_gaps(tenant: AbstractTenant) -> None:
         raise AdoptionRefused(f"{error} Migrate it with the project that it comes from first.") from error
 
 
-def _foreign_labels(tenant: AbstractTenant) -> list[str]:
-    """Installed apps whose migrations a schema has recorded without having any models of them."""
-    installed = {config.label for config in apps.get_app_configs()}
-    foreign = installed - app_labels_of(conf.environment)
-    return [label for label in _recorded(tenant.db, tenant.schema_name) if label in foreign]
-
-
 def _recorded(db: str, schema: str) -> list[str]:
     """The apps of which a schema has recorded migrations."""
-    with connections[db].cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT app FROM {qualified(schema, _RECORDS)} ORDER BY app")
-        return [label for (label,) in cursor.fetchall()]
+    return sorted({label for label, _ in read_records(db, [schema])[schema]})
 
 
 def _move_records(tenant: AbstractTenant, moves: Moves) -> None:

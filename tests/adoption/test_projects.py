@@ -19,7 +19,8 @@ COUNT = "from hotels.models import Hotel; print([(hotel.pk, hotel.name, hotel.co
 )
 FILL = (
     "from catalog.models import Country; from django.contrib.auth.models import User; from hotels.models import *\n"
-    "chile, ada = Country.objects.create(pk=5, name='Chile'), User.objects.create(pk=7, username='ada')\n"
+    "Country.objects.create(name='Atlantis').delete()\n"
+    "chile, ada = Country.objects.create(name='Chile'), User.objects.create(username='ada')\n"
     "for n in (1, 2): Hotel.objects.create(name=n, country=chile, owner=ada).tags.add(Tag.objects.create(name=n))"
 )
 FILLED = "[(1, '1', 'Chile', 'ada', ['1']), (2, '2', 'Chile', 'ada', ['2'])]"
@@ -84,6 +85,7 @@ def test_project_of_one_customer(tmp_path: Path, url: str) -> None:
     project.manage("after", "migrate", "--check")
     assert last(project.manage("after", "tenant", "run", "acme", "--", "shell", "-c", COUNT)) == FILLED
     assert last(project.manage("after", "tenant", "run", "acme", "--", "shell", "-c", ADD)) == "3 3"
+    project.manage("after", "tenant", "check", "--all")
     project.manage("after", "tenant", "create", "Globex")
     assert last(project.manage("after", "tenant", "run", "globex", "--", "shell", "-c", COUNT)) == "[]"
 
@@ -149,6 +151,7 @@ def adopted(project: Project, url: str, section: str, *, killed: bool = False) -
             [(n, f"{schema} {n - 1}", "Chile", f"admin-of-{schema}", [f"tag of {schema}"]) for n in (1, 2, 3)]
         )
     assert last(project.manage("after", "tenant", "run", "acme", "--", "shell", "-c", ADD)) == "4 4"
+    project.manage("after", "tenant", "check", "--all")
     shared = rows(url, "public")
     assert {table: [row for row in shared[table] if row in kept] for table, kept in before["public"].items()} == (
         before["public"]
