@@ -1,6 +1,7 @@
 """The errors this package raises. Each has one base, `TenancyError`, and a docstring that is its default message."""
 
 __all__ = [
+    "AdoptionRefused",
     "IllegalTransition",
     "NoCurrentTenant",
     "ProvisioningFailed",
@@ -21,6 +22,10 @@ class TenancyError(Exception):
 
 class NoCurrentTenant(TenancyError):
     """No tenant is current."""
+
+
+class AdoptionRefused(TenancyError):
+    """These tables or this schema can't become a tenant's."""
 
 
 class TenantBusy(TenancyError):

@@ -3,13 +3,14 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import checking, listing, making, naming, resuming, running, serving
+from . import adopting, checking, listing, making, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
 
 SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *making.SUBCOMMANDS,
+    *adopting.SUBCOMMANDS,
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
     *naming.SUBCOMMANDS,
