@@ -20,7 +20,7 @@ class List(Subcommand):
     help = "List all tenants."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="For machines.")
+        pass
 
     def handle(self, options: dict[str, Any]) -> None:
         tenants = list(tenant_model()._default_manager.all())
@@ -42,7 +42,6 @@ class Show(Subcommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
-        parser.add_argument("--json", action="store_true", help="For machines.")
 
     def handle(self, options: dict[str, Any]) -> None:
         tenants = self.selected(options)

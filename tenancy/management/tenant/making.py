@@ -29,7 +29,6 @@ class Create(Subcommand):
         parser.add_argument("--schema", default="", help="Made from the slug if left out.")
         parser.add_argument("--db", default="", help="Alias of the database; chosen by TENANCY['PLACING'] if left out.")
         parser.add_argument("--domain", action="append", default=[], metavar="HOST", help="May be repeated.")
-        parser.add_argument("--json", action="store_true", help="For machines.")
 
     def handle(self, options: dict[str, Any]) -> None:
         started_s = perf_counter()

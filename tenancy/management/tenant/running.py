@@ -17,6 +17,7 @@ class Run(Subcommand):
 
     name = "run"
     help = "Run another command inside a tenant."
+    json = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG")

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ... import lifecycle
+from ...states import Status
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS"]
@@ -15,6 +16,11 @@ class Suspend(Subcommand):
 
     name = "suspend"
     help = "Stop serving tenants: 403."
+    examples = (
+        "suspend acme",
+        "suspend --where settings__plan=trial --exclude acme",
+    )
+    everyone = (Status.ACTIVE,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
@@ -28,6 +34,11 @@ class Resume(Subcommand):
 
     name = "resume"
     help = "Serve suspended tenants again."
+    examples = (
+        "resume acme",
+        "resume --all --db shard2",
+    )
+    everyone = (Status.SUSPENDED,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
@@ -41,6 +52,12 @@ class Delete(Subcommand):
 
     name = "delete"
     help = "Stop serving tenants for good; their data stay until they are purged."
+    examples = (
+        "delete acme",
+        "delete acme --yes-really=acme",
+        "delete --status failed --yes-really=ALL",
+    )
+    everyone = tuple(status for status in Status if status not in (Status.DELETING, Status.GONE))
     destructive = True
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -57,6 +74,8 @@ class Restore(Subcommand):
 
     name = "restore"
     help = "Serve deleted tenants again."
+    examples = ("restore acme",)
+    everyone = (Status.DELETING,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
@@ -70,6 +89,8 @@ class Purge(Subcommand):
 
     name = "purge"
     help = "Drop deleted tenants' schemas with all their data."
+    examples = ("purge acme --yes-really=acme",)
+    everyone = (Status.DELETING,)
     destructive = True
 
     def add_arguments(self, parser: CommandParser) -> None:
