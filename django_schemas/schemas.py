@@ -25,6 +25,7 @@ __all__ = [
     "local_lock_timeout",
     "lock_schema",
     "mark_of",
+    "marks_on",
     "schema_exists",
     "schemas_of",
     "session_lock",
@@ -70,6 +71,17 @@ def schemas_of(db: str, environment: str) -> list[str]:
         )
         marks = [(schema, _MARK.fullmatch(comment)) for schema, comment in cursor.fetchall()]
     return [schema for schema, mark in marks if mark and mark["environment"] == environment]
+
+
+def marks_on(db: str) -> dict[str, Mark | None]:
+    """All schemas of a database but PostgreSQL's own, each with its mark or None; by one statement."""
+    with connections[db].cursor() as cursor:
+        cursor.execute(
+            "SELECT nspname::text, coalesce(obj_description(oid, 'pg_namespace'), '') FROM pg_catalog.pg_namespace "
+            "WHERE nspname NOT LIKE 'pg\\_%%' AND nspname <> 'information_schema' ORDER BY nspname"
+        )
+        found = {schema: _MARK.fullmatch(comment) for schema, comment in cursor.fetchall()}
+    return {schema: match and Mark(match["environment"], match["owner"]) for schema, match in found.items()}
 
 
 def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:

@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import listing, making, running, serving
+from . import checking, listing, making, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -13,5 +13,6 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
     *running.SUBCOMMANDS,
+    *checking.SUBCOMMANDS,
 )
 """All of them, in the order that `tenant --help` lists them in."""

@@ -138,18 +138,17 @@ class Subcommand(ABC):
         outcomes = []
         with self.progress(len(tenants)) as advance:
             for outcome in do_all(tenants, function, self.processes):
-                outcomes.append(outcome)
-                if not self.for_machines:
-                    self.tell(outcome)
+                outcomes.append(self.tell(outcome))
                 advance()
         self.conclude(outcomes)
 
-    def tell(self, outcome: Outcome) -> None:
+    def tell(self, outcome: Outcome) -> Outcome:
         """Tell people what became of one tenant."""
         if outcome.error:
             self.stderr.write(self.style.ERROR(f"{outcome.slug}: {outcome.error}"))
-        else:
+        elif not self.for_machines:
             self.say(f"{outcome.slug}: {outcome.done}")
+        return outcome
 
     def conclude(self, outcomes: Sequence[Outcome]) -> None:
         """Tell machines what became of all.
