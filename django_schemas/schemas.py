@@ -62,26 +62,24 @@ def schema_exists(db: str, schema: str) -> bool:
     return _comment(db, schema) is not None
 
 
-def schemas_of(db: str, environment: str) -> list[str]:
-    """Names of the schemas in a database that were made for an environment."""
+def marks_on(db: str, environment: str) -> dict[str, Mark]:
+    """The schemas in a database that were made for an environment, each with its mark."""
     with connections[db].cursor() as cursor:
         cursor.execute(
             "SELECT nspname::text, obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace "
             "WHERE obj_description(oid, 'pg_namespace') LIKE 'django_schemas: environment %%' ORDER BY nspname"
         )
         marks = [(schema, _MARK.fullmatch(comment)) for schema, comment in cursor.fetchall()]
-    return [schema for schema, mark in marks if mark and mark["environment"] == environment]
+    return {
+        schema: Mark(environment, mark["owner"])
+        for schema, mark in marks
+        if mark and mark["environment"] == environment
+    }
 
 
-def marks_on(db: str) -> dict[str, Mark | None]:
-    """All schemas of a database but PostgreSQL's own, each with its mark or None; by one statement."""
-    with connections[db].cursor() as cursor:
-        cursor.execute(
-            "SELECT nspname::text, coalesce(obj_description(oid, 'pg_namespace'), '') FROM pg_catalog.pg_namespace "
-            "WHERE nspname NOT LIKE 'pg\\_%%' AND nspname <> 'information_schema' ORDER BY nspname"
-        )
-        found = {schema: _MARK.fullmatch(comment) for schema, comment in cursor.fetchall()}
-    return {schema: match and Mark(match["environment"], match["owner"]) for schema, match in found.items()}
+def schemas_of(db: str, environment: str) -> list[str]:
+    """Names of the schemas in a database that were made for an environment."""
+    return list(marks_on(db, environment))
 
 
 def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:

@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from django_schemas.environments import databases_of, environments
 from django_schemas.exceptions import ConfigError
 
+from . import credentials
 from .conf import KEYS, REGISTRY, conf
 from .resolvers import load_resolvers
 
@@ -21,7 +22,7 @@ __all__ = ["check_tenancy"]
 def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check TENANCY, and that there is a registry and an environment for tenants."""
     functions = (unknown_keys, no_registry, no_environment, no_resolvers, no_placing, odd_provisioning, odd_databases)
-    return [message for function in functions for message in function()]
+    return [message for function in (*functions, *credentials.CHECKS) for message in function()]
 
 
 def unknown_keys() -> Iterator[CheckMessage]:

@@ -1,66 +1,63 @@
-"""`tenant check`: whether each schema holds what its migrations make, and what dead operations left."""
+"""`tenant check`: whether schemas are as they should be."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ...checking import Checker, Finding, debris
-from . import selecting
+from ...checking import Trouble, find_debris, find_trouble, mend
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS"]
 
 
 class Check(Subcommand):
-    """Check tenants; of all of them if none is named, and then also look for debris."""
+    """Compare schemas with what their migrations should have made of them; with `--all`, look for debris as well."""
 
     name = "check"
-    help = "Compare schemas with what their migrations make, and find debris. Exits with 1 if anything is found."
+    help = "Find what is not as it should be in tenants' schemas; --fix mends what is safe."
     examples = ("check", "check acme globex --json", "check --db shard2 --fix")
     everyone = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
-        parser.add_argument(
-            "--fix",
-            action="store_true",
-            help="Make missing indexes and constraints, put records right, set sequences forward. Drops nothing.",
-        )
+        parser.add_argument("--fix", action="store_true", help="Mend what can be mended without losing anything.")
 
     def handle(self, options: dict[str, Any]) -> None:
-        everything = options["all"] or not (options["slugs"] or selecting.selects(options))
-        tenants = self.selected({**options, "all": everything})
-        findings = []
-        with self.progress(len(tenants)) as advance:
-            for finding in Checker(options["fix"]).check(tenants, advance):
-                findings.append(finding)
-                self._tell(finding)
-        if everything and not any(options[name] for name in ("db", "status", "where", "exclude")):
-            for finding in debris():
-                findings.append(finding)
-                self._tell(finding)
-        self._conclude(findings, len(tenants))
-
-    def _tell(self, finding: Finding) -> None:
-        if self.for_machines:
-            return
-        whose = f"{finding.slug} ({finding.place})" if finding.slug else finding.place
-        style = self.style.SUCCESS if finding.fixed else self.style.NOTICE if finding.note else self.style.ERROR
-        self.say(style(f"{whose}: {finding.what}"))
-        self.say(f"    {'mended' if finding.fixed else finding.mend}")
-
-    def _conclude(self, findings: Sequence[Finding], tenants: int) -> None:
-        wrong = [finding for finding in findings if not (finding.note or finding.fixed)]
-        fixed = sum(finding.fixed for finding in findings)
-        if self.for_machines:
-            self.dump([asdict(finding) for finding in findings])
+        tenants, everyone = self.selected_or_all(options)
+        troubles = [*find_trouble(tenants), *(find_debris() if everyone else ())]
+        mended = dict(mend(troubles)) if options["fix"] else {}
+        left = [trouble for trouble in troubles if mended.get(trouble, trouble) is not None]
+        if options["json"]:
+            self.dump([_facts(trouble, mended) for trouble in troubles])
         else:
-            mended = f", {fixed} mended" if fixed else ""
-            self.say(f"{tenants} tenants checked: {len(wrong)} faults{mended}.")
-        if wrong:
-            raise CommandError(f"{len(wrong)} faults were found.")
+            for trouble in troubles:
+                self.say(_told(trouble, mended))
+            self.say(f"{len(tenants)} tenants checked, {len(troubles)} findings, {len(troubles) - len(left)} mended.")
+        if left:
+            raise CommandError(f"{len(left)} findings are left.")
 
 
 SUBCOMMANDS = (Check,)
+
+Mended = dict[Trouble, Exception | None]
+
+
+def _facts(trouble: Trouble, mended: Mended) -> dict[str, Any]:
+    return {
+        "slug": trouble.tenant.slug if trouble.tenant else None,
+        "db": trouble.placement.db,
+        "schema_name": trouble.placement.schema,
+        "kind": trouble.finding.kind,
+        "subject": trouble.finding.subject,
+        "detail": trouble.finding.detail,
+        "remedy": trouble.finding.remedy,
+        "mended": mended.get(trouble, trouble) is None,
+        "error": str(mended.get(trouble) or ""),
+    }
+
+
+def _told(trouble: Trouble, mended: Mended) -> str:
+    finding, whose = trouble.finding, trouble.tenant.slug if trouble.tenant else str(trouble.placement)
+    error = mended.get(trouble)
+    outcome = finding.remedy if trouble not in mended else f"Not mended: {error}" if error else "Mended."
+    return f"{whose}: {finding.kind} {finding.subject}. {finding.detail} {outcome}"

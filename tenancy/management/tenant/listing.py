@@ -14,7 +14,6 @@ from ...fleet import behind
 from ...models import AbstractTenant
 from ...registry import domain_model, tenant_model
 from ...states import Status
-from . import selecting
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "facts_of"]
@@ -37,8 +36,7 @@ class List(Subcommand):
         )
 
     def handle(self, options: dict[str, Any]) -> None:
-        chosen = options["slugs"] or selecting.selects(options)
-        tenants = self.selected({**options, "all": options["all"] or not chosen})
+        tenants, _ = self.selected_or_all(options)
         facts = facts_of(tenants)
         if options["long"]:
             facts = [one | more for one, more in zip(facts, _more_of(tenants), strict=True)]
@@ -86,8 +84,7 @@ class StatusOf(Subcommand):
         self.add_selectors(parser)
 
     def handle(self, options: dict[str, Any]) -> None:
-        chosen = options["slugs"] or selecting.selects(options)
-        tenants = self.selected({**options, "all": options["all"] or not chosen})
+        tenants, _ = self.selected_or_all(options)
         late = {tenant.slug: count for tenant, count in _behind(tenants).items() if count}
         if self.for_machines:
             self.dump([one | {"behind": late.get(one["slug"], 0)} for one in facts_of(tenants)])

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from django_schemas.drift import Key
+
 from ...exceptions import TenantExists
 from ...fleet import behind
 from ...hosts import canonical_host
@@ -98,7 +100,7 @@ class Migrate(Subcommand):
         tenants = self.selected(options)
         if options["plan"]:
             late = behind(tenants)
-            self.conclude([self.tell(Outcome(tenant.slug, _planned(late.get(tenant, ())))) for tenant in tenants])
+            self.conclude([self.tell(Outcome(tenant.slug, _planned(late.get(tenant, [])))) for tenant in tenants])
             return
         # Once for all of them; code that calls a command runs none.
         if not options.get("skip_checks"):
@@ -114,5 +116,5 @@ def _bring_up(tenant: AbstractTenant, lock_timeout: str | None) -> str:
     return f"{len(plan.steps)} migrations applied" if plan else "nothing to migrate"
 
 
-def _planned(keys: Sequence[tuple[str, str]]) -> str:
-    return f"would apply {', '.join('.'.join(key) for key in keys)}" if keys else "nothing to migrate"
+def _planned(missing: Sequence[Key]) -> str:
+    return f"would apply {', '.join(map('.'.join, missing))}" if missing else "nothing to migrate"

@@ -17,7 +17,7 @@ from ...registry import tenant_model
 from ...states import Status
 from .failing import UsageError
 
-__all__ = ["add_selectors", "by_slugs", "choose", "selects"]
+__all__ = ["add_selectors", "by_slugs", "choose", "narrows", "selects"]
 
 _NARROWING = ("db", "status", "where", "exclude")
 
@@ -47,7 +47,12 @@ def add_selectors(parser: CommandParser) -> None:
 
 def selects(options: dict[str, Any]) -> bool:
     """Tell whether tenants were chosen by more than their slugs."""
-    return bool(options.get("all") or any(options.get(name) for name in _NARROWING))
+    return bool(options.get("all") or narrows(options))
+
+
+def narrows(options: dict[str, Any]) -> bool:
+    """Tell whether something keeps tenants from being chosen."""
+    return any(options.get(name) for name in _NARROWING)
 
 
 def choose(options: dict[str, Any], everyone: Collection[str] | None) -> list[AbstractTenant]:

@@ -100,6 +100,12 @@ class Subcommand(ABC):
         """
         return selecting.choose(options, self.everyone)
 
+    def selected_or_all(self, options: dict[str, Any]) -> tuple[list[AbstractTenant], bool]:
+        """The tenants that were chosen, all if none were; and whether these are all."""
+        chosen = bool(options["slugs"]) or selecting.selects(options)
+        everyone = not chosen or (options["all"] and not selecting.narrows(options))
+        return self.selected(options if chosen else {**options, "all": True}), everyone
+
     def find(self, slugs: Iterable[str]) -> list[AbstractTenant]:
         """The tenants with these slugs, in their order.
 

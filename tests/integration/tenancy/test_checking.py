@@ -1,7 +1,6 @@
-"""`manage.py tenant check`: each fault of a schema is found, in that schema alone, and mended if that is safe."""
+"""`tenant check`: what is wrong with tenants' schemas is found, and mended where nothing can be lost."""
 
 import json
-from dataclasses import asdict
 from io import StringIO
 from typing import Any
 
@@ -9,272 +8,124 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from django_schemas.big_ints import widen_integers
-from django_schemas.schemas import ensure_schema, schema_exists
-from tenancy import tenant_context
-from tenancy.checking import Checker
+from django_schemas.migrations import migrate
+from django_schemas.schemas import drop_schema, schema_exists
 from tenancy.models import Tenant
-from tests.apps.garage.models import Tag
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
 
-_CHECKER = Checker()
-"""It remembers what the schemas of a cohort should hold, which takes a scratch schema to find out."""
+def run(sql: str) -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute(sql)
 
 
-def check(*slugs: str, fix: bool = False) -> list[dict[str, Any]]:
-    """What is found in tenants, all if none is named."""
-    tenants = Tenant.objects.filter(slug__in=slugs) if slugs else Tenant.objects.all()
-    _CHECKER.fix = fix
-    return [asdict(finding) for finding in _CHECKER.check(tenants)]
-
-
-def command(*args: str) -> list[dict[str, Any]]:
-    """What the command finds; it exits with 1 if that is anything that is wrong, and was not mended."""
+def check(*args: str) -> tuple[list[tuple[Any, ...]], bool]:
+    """What is found, as JSON tells it, and whether the command fails."""
     out = StringIO()
-    code = 0
     try:
-        call_command("tenant", "check", *args, "--json", stdout=out, stderr=StringIO())
-    except CommandError as error:
-        code = error.returncode
-    findings: list[dict[str, Any]] = json.loads(out.getvalue())
-    assert code == any(not (each["note"] or each["fixed"]) for each in findings)
-    return findings
+        call_command("tenant", "check", *args, "--json", stdout=out, stderr=out)
+        failed = False
+    except CommandError:
+        failed = True
+    found = json.loads(out.getvalue())
+    return [(row["slug"], row["kind"], row["subject"], row["mended"]) for row in found], failed
 
 
-def found(*slugs: str) -> list[tuple[str, str, str]]:
-    return [(each["slug"], each["kind"], each["what"]) for each in check(*slugs)]
+INDEX = "django_session_expire_date_a5c62663"
 
 
-def spoil(tenant: Tenant, *statements: str) -> None:
-    with connections[tenant.db].cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for statement in statements:
-            cursor.execute(statement.replace("SCHEMA", f'"{tenant.schema_name}"'))
+@pytest.fixture
+def alone(tenants: Any, db: None) -> None:
+    """Schemas that other tests' fixtures made for nobody are none of these tests' business."""
+    for schema in ("acme", "globex"):
+        run(f"COMMENT ON SCHEMA {schema} IS NULL")
+    with connections["shard2"].cursor() as cursor:
+        cursor.execute("COMMENT ON SCHEMA initech IS NULL")
 
 
-def index_of(tenant: Tenant) -> str:
-    """Name of an index that a migration made for a foreign key."""
-    with connections[tenant.db].cursor() as cursor:
-        cursor.execute(
-            "SELECT indexname FROM pg_indexes WHERE schemaname = %s AND tablename = 'garage_car' "
-            "AND indexdef LIKE '%%(owner_id)'",
-            [tenant.schema_name],
-        )
-        return str(cursor.fetchone()[0])
+def test_nothing_is_wrong(alone: None) -> None:
+    """Tenants as they were made are as they should be, in both databases."""
+    assert check("--all") == ([], False)
 
 
-def test_nothing_is_wrong(tenants: Any) -> None:
-    """Of tenants that are as they should be nothing is said, and the exit is 0."""
-    assert command() == []
-    out = StringIO()
-    call_command("tenant", "check", stdout=out)
-    assert out.getvalue() == "3 tenants checked: 0 faults.\n"
-
-
-MENDED = [
-    (
-        "DROP INDEX SCHEMA.INDEX",
-        "missing",
-        "missing index INDEX on garage_car: CREATE INDEX ON garage_car USING btree (owner_id)",
-    ),
-    (
-        "ALTER TABLE SCHEMA.garage_badge DROP CONSTRAINT garage_badge_user_id_key",
-        "missing",
-        "missing constraint garage_badge_user_id_key on garage_badge: UNIQUE (user_id)",
-    ),
-    (
-        "DELETE FROM SCHEMA.django_migrations WHERE app = 'garage' AND name = '0002_ledger'",
-        "unrecorded",
-        "migration garage.0002_ledger is not recorded, and what it makes is there",
-    ),
-    (
-        "DELETE FROM SCHEMA.django_migrations WHERE app = 'garage' AND name = '0001_initial'",
-        "unrecorded",
-        "migration garage.0001_initial is not recorded, and what it makes is there",
-    ),
-    (
-        "INSERT INTO SCHEMA.django_migrations (app, name, applied) VALUES ('garage', '0009_gone', now())",
-        "stale",
-        "migration garage.0009_gone is recorded, and the code has no such migration",
-    ),
-    (
-        "INSERT INTO SCHEMA.django_migrations (app, name, applied) VALUES ('departed', '0001_initial', now())",
-        "stale",
-        "migration departed.0001_initial is recorded, and the code has no such migration",
-    ),
-    (
-        "INSERT INTO SCHEMA.django_migrations (app, name, applied) VALUES ('platform', '0001_initial', now())",
-        "stale",
-        "migration platform.0001_initial is recorded, and its app has no models in this environment",
-    ),
-]
-
-
-@pytest.mark.parametrize(("statement", "kind", "what"), MENDED)
-def test_found_and_mended(vehement: Tenant, statement: str, kind: str, what: str) -> None:
-    """Each is found in that tenant alone, mended by --fix, and not found again."""
-    name = index_of(vehement)
-    spoil(vehement, statement.replace("INDEX SCHEMA.INDEX", f"INDEX SCHEMA.{name}"))
-    expected = [("vehement", kind, what.replace("INDEX on", f"{name} on"))]
-    assert found() == expected
-    assert [each["fixed"] for each in check("vehement", fix=True)] == [True]
-    assert check() == []
-
-
-LEFT = [
-    ("ALTER TABLE SCHEMA.garage_tag ALTER name TYPE varchar(99)", "different",
-     "column garage_tag.name is character varying(99) NOT NULL, not character varying(20) NOT NULL"),
-    ("ALTER TABLE SCHEMA.garage_tag ALTER id TYPE bigint", "different",
-     "column garage_tag.id is bigint NOT NULL GENERATED BY DEFAULT AS IDENTITY, "
-     "not integer NOT NULL GENERATED BY DEFAULT AS IDENTITY"),
-    ("ALTER TABLE SCHEMA.garage_tag ALTER name DROP NOT NULL", "different",
-     "column garage_tag.name is character varying(20) NULL, not character varying(20) NOT NULL"),
-    ("ALTER TABLE SCHEMA.garage_tag ALTER name SET DEFAULT 'x'", "different",
-     "column garage_tag.name is character varying(20) NOT NULL DEFAULT 'x'::character varying, "
-     "not character varying(20) NOT NULL"),
-    ('ALTER TABLE SCHEMA.garage_tag ALTER name TYPE varchar(20) COLLATE "C"', "different",
-     'column garage_tag.name is character varying(20) COLLATE "C" NOT NULL, not character varying(20) NOT NULL'),
-    ("ALTER TABLE SCHEMA.garage_tag ALTER id DROP IDENTITY", "different", None),
-    ("CREATE TABLE SCHEMA.garage_stray (id int PRIMARY KEY)", "extra", "extra table garage_stray: table"),
-    ("ALTER TABLE SCHEMA.garage_tag ADD stray int", "extra", "extra column garage_tag.stray: integer NULL"),
-    ("ALTER TABLE SCHEMA.garage_tag DROP name", "missing",
-     "missing column garage_tag.name: character varying(20) NOT NULL"),
-    ("DROP TABLE SCHEMA.garage_car_tags", "missing", "missing table garage_car_tags: table"),
-    ("CREATE SEQUENCE SCHEMA.garage_stray", "extra",
-     "extra sequence garage_stray: bigint from 1 by 1, 1 to 9223372036854775807"),
-    ("CREATE VIEW SCHEMA.garage_stray AS SELECT 1 AS one", "extra", "extra view garage_stray:  SELECT 1 AS one;"),
-    ("CREATE INDEX stray ON SCHEMA.garage_tag (name)", "extra",
-     "extra index stray on garage_tag: CREATE INDEX ON garage_tag USING btree (name)"),
-    ("COMMENT ON TABLE SCHEMA.garage_tag IS 'x'", "comment", "table garage_tag has the comment 'x', not ''"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("statement", "kind", "what"), LEFT)
-def test_found_and_left(vehement: Tenant, statement: str, kind: str, what: str | None) -> None:
-    """What could lose data is told, with what to do, and left alone."""
-    spoil(vehement, statement)
-    before = check()
-    assert [(each["slug"], each["place"], each["kind"]) for each in before][:1] == [
-        ("vehement", "default.vehement", kind)
+def test_the_one_tenant_is_named(alone: None) -> None:
+    """What was changed in one tenant is told of that one; the exit tells that something is left."""
+    run(f"DROP INDEX hooli.{INDEX}")
+    run("ALTER TABLE hooli.garage_owner ADD COLUMN stray int")
+    expected = [
+        ("hooli", "missing", f"index django_session.{INDEX}", False),
+        ("hooli", "extra", "column garage_owner.stray", False),
     ]
-    if what is not None:
-        assert [each["what"] for each in before] == [what]
-    assert all(each["mend"] for each in before)
-    assert check(fix=True) == before
+    assert check("--all") == (expected, True)
+    assert check("vehement") == ([], False)
 
 
-def test_another_name_is_a_note(vehement: Tenant) -> None:
-    """An index under another name makes no difference: it is told, and the exit is 0."""
-    name = index_of(vehement)
-    spoil(vehement, f"ALTER INDEX SCHEMA.{name} RENAME TO other")
+def test_fix(alone: None) -> None:
+    """What is safe is mended, the rest is left and told; the second run finds the rest alone."""
+    run(f"DROP INDEX hooli.{INDEX}")
+    run("ALTER TABLE hooli.garage_owner ADD COLUMN stray int")
+    stray = ("hooli", "extra", "column garage_owner.stray", False)
+    assert check("hooli", "--fix") == ([("hooli", "missing", f"index django_session.{INDEX}", True), stray], True)
+    assert check("hooli", "--fix") == ([stray], True)
+
+
+def test_words(alone: None) -> None:
+    """People are told what, where, and what to do."""
+    run(f"DROP INDEX hooli.{INDEX}")
     out = StringIO()
-    call_command("tenant", "check", "vehement", stdout=out)
-    assert f"index {name} on garage_car is called other" in out.getvalue()
-
-
-def test_behind(vehement: Tenant) -> None:
-    """A schema that is behind is compared with what its own migrations make, and told to be migrated."""
-    call_command(
-        "migrate_schema", "default", "garage", "0001", "--environment", "tenant", "--schema", "vehement", "-v0"
-    )
-    assert found() == [("vehement", "behind", "1 migrations are not applied: garage.0002_ledger")]
-    spoil(vehement, "ALTER TABLE SCHEMA.garage_tag ADD stray int")
-    assert [kind for _, kind, _ in found("vehement")] == ["behind", "extra"]
-
-
-def test_records_of_a_newer_release_stay(vehement: Tenant) -> None:
-    """A record that the code does not know is kept where there also are columns that it does not know."""
-    spoil(
-        vehement,
-        "ALTER TABLE SCHEMA.garage_tag ADD newer int",
-        "INSERT INTO SCHEMA.django_migrations (app, name, applied) VALUES ('garage', '0003_newer', now())",
-    )
-    assert [(each["kind"], each["fixed"]) for each in check(fix=True)] == [("stale", False), ("extra", False)]
-
-
-def test_late_sequence(vehement: Tenant) -> None:
-    """A sequence that rows were inserted past is set forward."""
-    with tenant_context(vehement):
-        top = Tag.objects.create(pk=5000, name="x", witness="vehement").pk
-        assert found() == [
-            ("vehement", "sequence", f"sequence garage_tag_id_seq is behind garage_tag.id, which holds {top}")
-        ]
-        assert [each["fixed"] for each in check(fix=True)] == [True]
-        assert Tag.objects.create(name="y", witness="vehement").pk == top + 1
-    assert check() == []
-
-
-def test_widened_schemas(vehement: Tenant) -> None:
-    """A schema whose integers were all widened is as it should be."""
-    widen_integers(vehement.alias)
-    assert check() == []
-
-
-def test_duplicates_are_not_mended(vehement: Tenant) -> None:
-    """What can't be made for the rows that are there is told, and the rest is mended."""
-    name = index_of(vehement)
-    spoil(
-        vehement, f"DROP INDEX SCHEMA.{name}", "ALTER TABLE SCHEMA.garage_tag DROP CONSTRAINT garage_tag_pkey CASCADE"
-    )
-    with tenant_context(vehement):
-        tag = Tag.objects.create(name="x", witness="vehement")
-        Tag.objects.bulk_create([Tag(pk=tag.pk, name="y", witness="vehement")])
-    fixed = {each["what"].split(":")[0]: (each["fixed"], "duplicate" in each["mend"]) for each in check(fix=True)}
-    assert fixed[f"missing index {name} on garage_car"] == (True, False)
-    assert fixed["missing constraint garage_tag_pkey on garage_tag"] == (False, True)
-
-
-def test_debris(vehement: Tenant, hooli: Tenant) -> None:
-    """Schemas of tenants that are not there, of scratches and of elsewhere are told when all are checked."""
-    other = "00000000-0000-0000-0000-000000000000"
-    for schema, owner in (("orphan", other), ("elsewhere", str(hooli.pk)), ("_moved_1", str(hooli.pk))):
-        alias = type(vehement.alias)("shard2", schema, "tenant")
-        ensure_schema(alias, owner=owner)
-    assert [(each["slug"], each["place"], each["what"]) for each in command()] == [
-        ("hooli", "shard2.elsewhere", "is marked as hooli's, which lives in default.hooli"),
-        ("", "shard2.orphan", f"is marked as that of tenant {other}, and there is none"),
+    with pytest.raises(CommandError, match="1 findings are left"):
+        call_command("tenant", "check", "hooli", stdout=out)
+    assert out.getvalue().splitlines() == [
+        f"hooli: missing index django_session.{INDEX}. "
+        f"Expected: CREATE INDEX {INDEX} ON django_session USING btree (expire_date) Make it.",
+        "1 tenants checked, 1 findings, 0 mended.",
     ]
-    assert command("--all", "--db", "shard2") == []
-    assert schema_exists("shard2", "orphan")
 
 
-def test_tenants_that_are_not_whole(vehement: Tenant, hooli: Tenant, umbrella: Tenant) -> None:
-    """A missing schema, failures and work that nobody does are told, with the command that helps."""
-    Tenant.objects.filter(slug="hooli").update(schema_name="nowhere")
-    Tenant.objects.filter(slug="vehement").update(work={"kind": "move"})
-    Tenant.objects.filter(slug="umbrella").update(status="failed", status_reason="disk full")
-    told = {
-        each["slug"]: (each["kind"], each["what"], each["mend"]) for each in command("hooli", "vehement", "umbrella")
-    }
-    assert told == {
-        "hooli": ("missing", "its schema is missing", "restore it from a backup, or delete and purge the tenant"),
-        "vehement": ("work", "nobody goes on with its move", "manage.py tenant resume-work vehement"),
-        "umbrella": ("failed", "disk full", "manage.py tenant provision umbrella"),
-    }
+def test_schema_that_is_gone(alone: None) -> None:
+    """A tenant without its schema, or with somebody else's, is told, and nothing else of it."""
+    drop_schema("default", "hooli")
+    assert check("--all") == ([("hooli", "schema", "schema hooli", False)], True)
+    migrate("default", schema="hooli", environment="tenant")
+    found, _ = check("hooli")
+    assert found == [("hooli", "schema", "schema hooli", False)]
 
 
-def test_the_command_mends(vehement: Tenant) -> None:
-    """`--fix` tells what it mended; what is left makes the exit 1."""
-    spoil(vehement, f"DROP INDEX SCHEMA.{index_of(vehement)}", "CREATE TABLE SCHEMA.garage_stray (id int)")
-    assert [(each["kind"], each["fixed"]) for each in command("vehement", "--fix")] == [
-        ("missing", True),
-        ("extra", False),
+@pytest.mark.parametrize("status", ["provisioning", "failed", "moving"])
+def test_work_that_nobody_does(alone: None, status: str) -> None:
+    """A tenant that was left half-way is told, with the command that goes on."""
+    Tenant.objects.filter(slug="hooli").update(status=status)
+    found, failed = check("--all")
+    assert ([row[:2] for row in found], failed) == ([("hooli", "unfinished")], True)
+
+
+def test_debris(alone: None) -> None:
+    """Schemas of tenants that are gone, or of nobody, are told; what a check left of itself is dropped by `--fix`."""
+    migrate("default", schema="nobodys", environment="tenant")
+    migrate("default", schema="_check_left", environment="tenant")
+    run("CREATE SCHEMA ghosts")
+    run("COMMENT ON SCHEMA ghosts IS 'django_schemas: environment tenant; owner 0a'")
+    hooli = Tenant.objects.get(slug="hooli")
+    run("CREATE SCHEMA _moved_1")
+    run(f"COMMENT ON SCHEMA _moved_1 IS 'django_schemas: environment tenant; owner {hooli.pk}'")
+    found, _ = check("--all", "--fix")
+    assert found == [
+        (None, "scratch", "schema _check_left", True),
+        ("hooli", "leftover", "schema _moved_1", False),
+        (None, "debris", "schema ghosts", False),
+        (None, "debris", "schema nobodys", False),
     ]
-    out = StringIO()
-    with pytest.raises(CommandError, match="1 faults were found"):
-        call_command("tenant", "check", "vehement", stdout=out)
-    assert "vehement (default.vehement): extra table garage_stray" in out.getvalue()
+    assert [schema_exists("default", name) for name in ("_check_left", "_moved_1", "ghosts", "nobodys")] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert check("hooli") == ([], False)
 
 
-def test_statements(tenants: Any, sent: Any) -> None:
-    """A schema costs four statements, and those of the transaction that they are in."""
-    check()
-    counts = []
-    for slugs in (["hooli"], ["hooli", "vehement"]):
-        with sent() as statements:
-            check(*slugs)
-        counts.append(len([sql for sql in statements if "SAVEPOINT" not in sql and "search_path" not in sql]))
-    # The catalog, the sequences, and how far these are; the digests of all are one statement.
-    assert counts[1] - counts[0] == 3
+def test_deleted_tenants_are_left_alone(alone: None) -> None:
+    """A deleted tenant is in nobody's way until it is purged."""
+    Tenant.objects.filter(slug="hooli").update(status="deleting")
+    assert check("--all") == ([], False)
