@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import adopting, checking, listing, making, running, serving
+from . import adopting, checking, listing, making, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -13,6 +13,8 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *adopting.SUBCOMMANDS,
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
+    *naming.SUBCOMMANDS,
+    *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
     *checking.SUBCOMMANDS,
 )
