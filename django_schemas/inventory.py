@@ -6,13 +6,12 @@ their rows are the partitioned table's; foreign tables and views hold no rows of
 """
 
 import json
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["Inventory", "Sequence", "Table", "differences", "inventory_of", "loading_order"]
+__all__ = ["Inventory", "Sequence", "Table", "differences", "inventory_of"]
 
 # A type is named by itself: how format_type() names those of extensions depends on search_path.
 _RELATIONS = """
@@ -32,7 +31,7 @@ _RELATIONS = """
             WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled IN ('A', 'O')
         ) END::text,
         CASE WHEN c.relhastriggers AND c.relkind IN ('r', 'p') THEN (
-            SELECT jsonb_agg(jsonb_build_array(other.relname, f.condeferrable) ORDER BY other.relname)
+            SELECT jsonb_agg(DISTINCT other.relname)
             FROM pg_catalog.pg_constraint f
             JOIN pg_catalog.pg_class other ON other.oid = f.confrelid AND other.relnamespace = c.relnamespace
             WHERE f.conrelid = c.oid AND f.contype = 'f' AND NOT other.relispartition
@@ -65,7 +64,7 @@ class Table:
         partitioned: whether its rows are in partitions.
         partition: whether its rows are those of another table of this schema.
         triggers: the triggers that users made and that fire, each with whether it is always enabled.
-        references: tables of this schema that it has foreign keys to, each with whether the constraint can be deferred.
+        references: tables of this schema that it has foreign keys to.
     """
 
     name: str
@@ -73,7 +72,7 @@ class Table:
     partitioned: bool = False
     partition: bool = False
     triggers: tuple[tuple[str, bool], ...] = ()
-    references: frozenset[tuple[str, bool]] = frozenset()
+    references: frozenset[str] = frozenset()
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -138,7 +137,7 @@ def inventory_of(connection: BaseDatabaseWrapper, schema: str) -> Inventory:
                     partitioned=kind == "p",
                     partition=partition,
                     triggers=_pairs(triggers),
-                    references=frozenset(_pairs(references)),
+                    references=frozenset(json.loads(references or "[]")),
                 )
             elif populated:
                 views.append(name)
@@ -163,30 +162,6 @@ def differences(source: Inventory, target: Inventory) -> list[str]:
         if key not in target.sequences and (sequence.owner is None or sequence.owner[0] in target.tables):
             found.append(f"sequence {sequence.name} is in {source.schema} alone")
     return found
-
-
-def loading_order(tables: Collection[Table]) -> list[Table]:
-    """Tables in an order in which rows can be written: each behind those that it refers to at once.
-
-    Foreign keys that can be deferred, as all of Django's can, need no order. Nor does one to the table itself.
-
-    Raises:
-        ValueError: some refer to each other in a circle.
-    """
-    waiting = {table.name: table for table in tables}
-    order: list[Table] = []
-    while waiting:
-        ready = [
-            table
-            for table in waiting.values()
-            if not any(other in waiting and other != table.name and not late for other, late in table.references)
-        ]
-        if not ready:
-            raise ValueError(f"{', '.join(waiting)} refer to each other by constraints that can't be deferred")
-        order += ready
-        for table in ready:
-            del waiting[table.name]
-    return order
 
 
 def _pairs(text: str | None) -> tuple[Any, ...]:

@@ -24,6 +24,8 @@ _STEADY = {
     "statement_timeout": "0",
     # Rows that a policy would hide are an error then, not left out.
     "row_security": "off",
+    # Names are written in full, and are not looked up.
+    "search_path": "",
 }
 """What decides how PostgreSQL writes values, for how long it goes on, and whether it shows all rows."""
 
