@@ -2,6 +2,7 @@
 
 __all__ = [
     "AdoptionRefused",
+    "ArchiveInvalid",
     "IllegalTransition",
     "NoCurrentTenant",
     "ProvisioningFailed",
@@ -42,6 +43,10 @@ class TenantNotActive(TenancyError):
 
 class UnknownTenant(TenancyError, LookupError):
     """There is no such tenant."""
+
+
+class ArchiveInvalid(TenancyError, ValueError):
+    """This file is no archive of a tenant, or is damaged."""
 
 
 class IllegalTransition(TenancyError, ValueError):

@@ -27,7 +27,8 @@ __all__ = ["migrate", "on_created", "provision", "unfinished"]
 
 def on_created(sender: type[AbstractTenant], tenant: AbstractTenant, **kwargs: Any) -> None:
     """Provision a new tenant when the settings say; a receiver of `tenant_created`."""
-    if conf.provisioning == "manual":
+    # One that is filled from elsewhere is made by whoever fills it.
+    if conf.provisioning == "manual" or tenant.work is not None:
         return
     start = conf.provisioning if callable(conf.provisioning) else provision
     registry = router.db_for_write(sender, instance=tenant)
@@ -66,6 +67,11 @@ def provision(tenant: AbstractTenant) -> None:
     # Whoever makes the schema holds the lock on it; one for the tenant would take a connection more, of which a pooler
     # may have none to give while as many tenants are made at once.
     tenant.refresh_from_db()
+    if tenant.work is not None:
+        # An empty schema would be taken for the one that it was to be filled with.
+        raise IllegalTransition(
+            f"Tenant {tenant.slug!r} has work ({tenant.work['kind']}): `manage.py tenant resume-work` goes on with it."
+        )
     if tenant.status == Status.FAILED:
         tenant.set_status(Status.PROVISIONING)
     check_transition(tenant.slug, tenant.status, Status.ACTIVE, Status.PROVISIONING)

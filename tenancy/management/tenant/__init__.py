@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import adopting, checking, listing, making, naming, resuming, running, serving
+from . import adopting, checking, copying, listing, making, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -14,6 +14,7 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
     *naming.SUBCOMMANDS,
+    *copying.SUBCOMMANDS,
     *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
     *checking.SUBCOMMANDS,
