@@ -2,6 +2,9 @@
 
 __all__ = [
     "IllegalTransition",
+    "MoveFailed",
+    "MoveRefused",
+    "MoveUnfinished",
     "ProvisioningFailed",
     "TenancyError",
     "TenantBusy",
@@ -36,6 +39,18 @@ class UnknownTenant(TenancyError, LookupError):
 
 class IllegalTransition(TenancyError, ValueError):
     """A tenant can't go from its status to this one."""
+
+
+class MoveRefused(TenancyError):
+    """A tenant can't be moved so, or this move can't be undone: nothing was done."""
+
+
+class MoveFailed(TenancyError):
+    """A tenant could not be moved. It is where it was, and what it was."""
+
+
+class MoveUnfinished(TenancyError):
+    """A move was cut off. The tenant is not served until it is resumed or aborted; no data are lost."""
 
 
 class ProvisioningFailed(TenancyError):

@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import listing, making, naming, resuming, running, serving
+from . import listing, making, moving, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -13,6 +13,7 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
     *naming.SUBCOMMANDS,
+    *moving.SUBCOMMANDS,
     *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
 )
