@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import adopting, checking, copying, listing, making, naming, resuming, running, serving
+from . import adopting, checking, copying, listing, making, moving, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -15,6 +15,7 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *serving.SUBCOMMANDS,
     *naming.SUBCOMMANDS,
     *copying.SUBCOMMANDS,
+    *moving.SUBCOMMANDS,
     *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
     *checking.SUBCOMMANDS,

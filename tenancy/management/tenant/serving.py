@@ -97,9 +97,16 @@ class Purge(Subcommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
+        parser.add_argument("--leftovers", action="store_true", help="Drop only what moves left of them elsewhere.")
 
     def handle(self, options: dict[str, Any]) -> None:
         tenants = self.selected(options)
+        if options["leftovers"]:
+            for tenant in tenants:
+                left = ", ".join(map(str, lifecycle.leftovers(tenant))) or "nothing"
+                self.confirm([tenant], options, f"DROPPED is what moves left: {left}. It itself stays.")
+            self.each(tenants, lambda tenant: f"{len(lifecycle.drop_leftovers(tenant))} schemas dropped")
+            return
         self.confirm(tenants, options, "ALL ITS DATA ARE DROPPED. This can't be undone.")
         self.each(tenants, lifecycle.purge)
 
