@@ -5,12 +5,15 @@ caller's transaction if there is one. In another database it runs once the calle
 leaves no half-made schema and a tenant that is *failed*, with the reason; `provision()` tries again.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.db import router, transaction
 from django.dispatch import Signal
 
-from django_schemas.migrator import migrate_target, target_of
+from django_schemas.migrator import Progress, migrate_target, target_of
 
 from . import signals
 from .conf import conf
@@ -18,12 +21,24 @@ from .exceptions import ProvisioningFailed
 from .models import AbstractTenant
 from .states import Status
 
-__all__ = ["migrate", "on_created", "provision"]
+__all__ = ["migrate", "on_created", "postponed", "provision"]
+
+_postponed: ContextVar[bool] = ContextVar("tenancy_postponed", default=False)
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Leave tenants that are created in a block as *provisioning*: whoever says so provisions them later."""
+    token = _postponed.set(True)
+    try:
+        yield
+    finally:
+        _postponed.reset(token)
 
 
 def on_created(sender: type[AbstractTenant], tenant: AbstractTenant, **kwargs: Any) -> None:
     """Provision a new tenant; a receiver of `tenant_created`."""
-    if conf.provisioning != "now":
+    if conf.provisioning != "now" or _postponed.get():
         return
     registry = router.db_for_write(sender, instance=tenant)
     if tenant.db == registry or not transaction.get_connection(registry).in_atomic_block:
@@ -32,8 +47,12 @@ def on_created(sender: type[AbstractTenant], tenant: AbstractTenant, **kwargs: A
         transaction.on_commit(lambda: provision(tenant), using=registry)
 
 
-def provision(tenant: AbstractTenant) -> None:
+def provision(tenant: AbstractTenant, progress: Progress | None = None) -> None:
     """Make a tenant's schema, and make the tenant active; or go on where an earlier attempt was cut off.
+
+    Args:
+        tenant: whose.
+        progress: told of each migration.
 
     Raises:
         IllegalTransition: the tenant is neither *provisioning* nor *failed*.
@@ -44,7 +63,7 @@ def provision(tenant: AbstractTenant) -> None:
     signals.tenant_provisioning.send(sender=type(tenant), tenant=tenant)
     try:
         with transaction.atomic(using=tenant.db):
-            migrate(tenant)
+            migrate(tenant, progress=progress)
             if tenant.status == Status.PROVISIONING:
                 tenant.set_status(Status.ACTIVE)
     except Exception as error:

@@ -5,5 +5,6 @@ with its `work` written down, to be resumed.
 from .deletion import delete, purge, restore
 from .resuming import resume_work
 from .serving import resume, suspend
+from .watching import provision_in_background
 
-__all__ = ["delete", "purge", "restore", "resume", "resume_work", "suspend"]
+__all__ = ["delete", "provision_in_background", "purge", "restore", "resume", "resume_work", "suspend"]
