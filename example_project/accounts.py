@@ -5,7 +5,7 @@ one never made to the end, so that their pages can be seen.
 """
 
 COMPANIES = {"acme": "Acme Tools", "globex": "Globex Travel", "initech": "Initech Software"}
-SETTINGS = {"acme": {"plan": "Ketch"}, "globex": {"plan": "Frigate", "accent": "violet"}}
+SETTINGS = {"acme": {"plan": "Ketch"}, "globex": {"plan": "Frigate", "accent": "amber"}}
 DOMAINS = {"globex": "help.globex-travel.localhost"}
 PAUSED, IN_THE_MAKING = "hooli", "piedpiper"
 PASSWORD = "harbor-desk"

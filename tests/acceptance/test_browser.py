@@ -138,7 +138,7 @@ def test_two_tenants_in_two_tabs(visitor: Person) -> None:
         shown = page.content()
         assert (own in shown, other in shown) == (True, False)
     visitor.look("tickets", acme)
-    assert [page.locator("html").get_attribute("data-accent") for page in (acme, globex)] == ["blue", "violet"]
+    assert [page.locator("html").get_attribute("data-accent") for page in (acme, globex)] == ["violet", "amber"]
 
 
 def test_a_session_is_refused_by_another_tenant(visitor: Person) -> None:
@@ -244,7 +244,7 @@ def create(staff: Person, name: str) -> None:
 
 
 def test_create_in_the_admin_with_live_progress(staff: Person, visitor: Person) -> None:
-    """The page shows the migrations of a new tenant as they run, is not harmed by a reload, and ends with an active one."""
+    """The page shows the migrations of a new tenant as they run, through a reload, until it is served."""
     page = staff.page
     create(staff, "Made by Staff")
     seen = set()
@@ -288,7 +288,7 @@ def test_a_provisioning_that_fails_is_tried_again(staff: Person, visitor: Person
 
 
 def test_the_pages_of_the_admins(staff: Person, visitor: Person) -> None:
-    """A tenant's back office lists its own models alone, and its superuser who types the registry's address finds none."""
+    """A tenant's back office lists its own models alone; its superuser finds nothing at the registry's address."""
     staff.look("admin-index")
     visitor.log_in("acme", owner_of("acme"), PASSWORD)
     visitor.go("acme", "/admin/")
