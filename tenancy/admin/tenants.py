@@ -66,7 +66,6 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
     search_help_text = "Name, slug, schema or host"
     inlines = (DomainInline,)
     actions = ("suspend", "resume", "migrate", "delete_tenants", "restore", "resume_work")
-    save_on_top = False
 
     class Media:
         css = {"all": ("tenancy/admin.css",)}
@@ -129,7 +128,7 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
 
     def save_model(self, request: HttpRequest, obj: AbstractTenant, form: Any, change: bool) -> None:
         """Save; a new tenant is provisioned in the background, unless that is left to a task or to the operator."""
-        watched = not change and conf.provisioning == "now"
+        watched = not change and conf.provisioning in ("now", "on_commit")
         with postponed() if watched else nullcontext():
             super().save_model(request, obj, form, change)
         if watched:
@@ -156,7 +155,7 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
             return str(_sizes([tenant]).get(tenant.placement, UNKNOWN))
         return UNKNOWN if tenant.size_bytes is None else filesizeformat(tenant.size_bytes)
 
-    @admin.display(description="migrations behind")
+    @admin.display(description="behind")
     def behind(self, tenant: Any) -> str:
         """How many migrations the schema has not run; on the tenant's page also which."""
         if not hasattr(tenant, "backlog"):
@@ -166,11 +165,11 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
 
     @admin.display(description="last event")
     def last_event(self, tenant: Any) -> str | SafeString:
-        """What was done last, when and by whom."""
+        """What was done last, and when."""
         event: TenantEvent | None = tenant.last_event
         if event is None:
             return "-"
-        return format_html("{}<br><small>{}</small>", _told(event), " · ".join(filter(None, (_at(event), event.actor))))
+        return format_html("{}<br><small>{}</small>", _told(event), _at(event))
 
     @admin.display(description="under way")
     def under_way(self, tenant: AbstractTenant) -> str:
@@ -348,4 +347,4 @@ def _told(event: TenantEvent) -> str:
 
 
 def _at(event: TenantEvent) -> str:
-    return date_format(localtime(event.at), "DATETIME_FORMAT")
+    return date_format(localtime(event.at), "SHORT_DATETIME_FORMAT")

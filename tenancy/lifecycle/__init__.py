@@ -3,8 +3,24 @@ with its `work` written down, to be resumed.
 """
 
 from .deletion import delete, purge, restore
+from .domains import add_domain, make_primary, redirect_domain, remove_domain, verify_domain
+from .renaming import rename
 from .resuming import resume_work
 from .serving import resume, suspend
 from .watching import provision_in_background
 
-__all__ = ["delete", "provision_in_background", "purge", "restore", "resume", "resume_work", "suspend"]
+__all__ = [
+    "add_domain",
+    "delete",
+    "make_primary",
+    "provision_in_background",
+    "purge",
+    "redirect_domain",
+    "remove_domain",
+    "rename",
+    "restore",
+    "resume",
+    "resume_work",
+    "suspend",
+    "verify_domain",
+]

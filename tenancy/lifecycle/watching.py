@@ -12,8 +12,10 @@ from datetime import timedelta
 from threading import Thread
 from typing import Any
 
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils import timezone
+
+from django_schemas.schemas import is_locked
 
 from ..backlog import migration_names
 from ..events import acting, actor
@@ -142,6 +144,7 @@ def _cut_off(tenant: AbstractTenant) -> bool:
         return False
     try:
         with working_on(tenant.slug):
-            return True
-    except TenantBusy:
+            # Who provisions in another way locks the schema alone.
+            return not is_locked(tenant.alias)
+    except (TenantBusy, OperationalError):
         return False

@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import listing, making, resuming, running, serving
+from . import listing, making, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -12,6 +12,7 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *making.SUBCOMMANDS,
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
+    *naming.SUBCOMMANDS,
     *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
 )

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ...lifecycle.sizes import size_of
 from ...models import AbstractTenant
+from ...ownership import schemas_owned
 from ...registry import tenant_model
 
 __all__ = ["Subcommand"]
@@ -48,7 +50,11 @@ class Subcommand(ABC):
             parser.add_argument("--all", action="store_true", help="All tenants that this can be done to.")
         if self.destructive:
             parser.add_argument(
-                "--yes-really", action="append", default=[], metavar="SLUG", help="Do it without asking for SLUG."
+                "--yes-really",
+                action="append",
+                default=[],
+                metavar="SLUG",
+                help="Do it without asking for SLUG; ALL: for any of --all.",
             )
 
     def selected(self, options: dict[str, Any]) -> list[AbstractTenant]:
@@ -86,11 +92,13 @@ class Subcommand(ABC):
             CommandError: it was not, or nobody is there to ask.
         """
         for tenant in tenants:
-            if tenant.slug in options["yes_really"]:
+            # No slug is upper case.
+            if tenant.slug in options["yes_really"] or (options.get("all") and "ALL" in options["yes_really"]):
                 continue
             if not sys.stdin.isatty():
                 raise CommandError(f"Nobody is here to ask: say --yes-really={tenant.slug}.")
-            self.say(f"Tenant {tenant.slug} ({tenant.name}, {tenant.placement}). {consequence}")
+            held = " + ".join(str(size_of(place)) for place in schemas_owned(tenant)) or "no schema"
+            self.say(f"Tenant {tenant.slug} ({tenant.name}, {tenant.placement}): {held}. {consequence}")
             if input("Type its slug to go on: ") != tenant.slug:
                 raise CommandError("That is not its slug: nothing was done.")
 
