@@ -178,9 +178,8 @@ def lock_schema(alias: SchemaAlias) -> None:
 
 
 def is_locked(alias: SchemaAlias) -> bool:
-    """Tell whether somebody changes a schema's structure just now."""
-    # Inside a transaction of the caller's it would be locked by this question until that ends.
-    with transaction.atomic(using=alias.db, durable=True):
+    """Tell whether somebody changes a schema's structure just now. If not, the caller's transaction locks it."""
+    with transaction.atomic(using=alias.db):
         return not _ask_lock(alias, "pg_try_advisory_xact_lock")
 
 

@@ -12,10 +12,12 @@ from django_schemas.placement import Placement
 
 from ..backlog import backlogs_of
 from ..events import TenantEvent
+from ..lifecycle.deletion import aside
 from ..lifecycle.sizes import bytes_of
 from ..models import AbstractTenant
+from ..states import Status
 
-__all__ = ["TenantChangeList", "ask_each_database", "last_events"]
+__all__ = ["TenantChangeList", "ask_each_database", "last_events", "place_of"]
 
 _T = TypeVar("_T")
 
@@ -27,14 +29,19 @@ class TenantChangeList(ChangeList):
         """Read the page, then what is shown beside it."""
         super().get_results(request)
         tenants: list[Any] = list(self.result_list)
-        places = [tenant.placement for tenant in tenants]
+        places = [place_of(tenant) for tenant in tenants]
         sizes, backlogs = ask_each_database(bytes_of, places), ask_each_database(backlogs_of, places)
         events = last_events(tenants)
         for tenant in tenants:
-            tenant.size_bytes = sizes.get(tenant.placement)
-            tenant.backlog = backlogs.get(tenant.placement)
+            tenant.size_bytes = sizes.get(place_of(tenant))
+            tenant.backlog = backlogs.get(place_of(tenant))
             tenant.last_event = events.get(str(tenant.pk))
         self.result_list = tenants
+
+
+def place_of(tenant: AbstractTenant) -> Placement:
+    """Where a tenant's schema is; that of a deleted one was set aside."""
+    return aside(tenant) if tenant.status == Status.DELETING else tenant.placement
 
 
 def ask_each_database(

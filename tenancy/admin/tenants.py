@@ -20,21 +20,19 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from django_schemas.placement import Placement
-
 from .. import lifecycle
 from ..backlog import backlogs_of
 from ..conf import conf
 from ..events import TenantEvent, acting
 from ..exceptions import TenancyError
-from ..lifecycle.sizes import Size, size_of
+from ..lifecycle.sizes import size_of
 from ..lifecycle.watching import progress_of
 from ..models import AbstractTenant
 from ..provisioning import migrate, postponed
 from ..registry import domain_model, tenant_model
 from ..states import Status
 from .forms import DeleteForm, SuspendForm
-from .listing import TenantChangeList, ask_each_database
+from .listing import TenantChangeList, ask_each_database, place_of
 from .platform import PlatformOnlyMixin
 
 __all__ = ["DomainInline", "TenantAdmin"]
@@ -46,12 +44,16 @@ UNKNOWN = "?"
 
 
 class DomainInline(PlatformOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
-    """The hosts of a tenant."""
+    """The hosts of a tenant: added and removed here; which is primary, and which redirect, is said by command."""
 
     model = domain_model()
     extra = 0
     fields = ("host", "is_primary", "redirects", "verified_at")
-    readonly_fields = ("verified_at",)
+    readonly_fields = ("is_primary", "redirects", "verified_at")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A host that is there is kept or removed."""
+        return False
 
 
 @admin.register(tenant_model())
@@ -134,6 +136,14 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
         if watched:
             transaction.on_commit(partial(lifecycle.provision_in_background, obj), using=self._registry())
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Add and remove hosts."""
+        formset.save(commit=False)
+        for domain in formset.deleted_objects:
+            lifecycle.remove_domain(form.instance, domain.host)
+        for domain in formset.new_objects:
+            lifecycle.add_domain(form.instance, domain.host)
+
     def response_add(self, request: HttpRequest, obj: AbstractTenant, post_url_continue: str | None = None) -> Any:
         """Show how the new tenant is made."""
         return HttpResponseRedirect(self._url("progress", obj))
@@ -152,14 +162,14 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
     def size(self, tenant: Any) -> str:
         """How large the schema is."""
         if not hasattr(tenant, "size_bytes"):
-            return str(_sizes([tenant]).get(tenant.placement, UNKNOWN))
+            return _sizes([tenant])[0]
         return UNKNOWN if tenant.size_bytes is None else filesizeformat(tenant.size_bytes)
 
     @admin.display(description="behind")
     def behind(self, tenant: Any) -> str:
         """How many migrations the schema has not run; on the tenant's page also which."""
         if not hasattr(tenant, "backlog"):
-            backlog = ask_each_database(backlogs_of, [tenant.placement]).get(tenant.placement)
+            backlog = ask_each_database(backlogs_of, [place_of(tenant)]).get(place_of(tenant))
             return UNKNOWN if backlog is None else ", ".join(backlog) or "0"
         return UNKNOWN if tenant.backlog is None else str(len(tenant.backlog))
 
@@ -283,7 +293,6 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
         form: Form,
     ) -> HttpResponse:
         tenants = list(queryset)
-        sizes = _sizes(tenants)
         context = {
             **self.admin_site.each_context(request),
             "title": f"{verb} {tenants[0] if len(tenants) == 1 else f'{len(tenants)} tenants'}",
@@ -292,7 +301,7 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
             "action": action,
             "verb": verb,
             "consequence": consequence,
-            "tenants": [(tenant, sizes.get(tenant.placement, UNKNOWN)) for tenant in tenants],
+            "tenants": list(zip(tenants, _sizes(tenants), strict=True)),
             "checkbox": ACTION_CHECKBOX_NAME,
             "form": form,
         }
@@ -334,10 +343,10 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
         return router.db_for_write(tenant_model())
 
 
-def _sizes(tenants: Iterable[AbstractTenant]) -> dict[Placement, Size]:
-    return ask_each_database(
-        lambda places: {place: size_of(place) for place in places}, [tenant.placement for tenant in tenants]
-    )
+def _sizes(tenants: list[AbstractTenant]) -> list[str]:
+    places = [place_of(tenant) for tenant in tenants]
+    found = ask_each_database(lambda group: {place: size_of(place) for place in group}, places)
+    return [str(found.get(place, UNKNOWN)) for place in places]
 
 
 def _told(event: TenantEvent) -> str:

@@ -195,7 +195,7 @@ def test_suspend_in_the_admin(staff: Person, visitor: Person) -> None:
     staff.page.get_by_label("Reason").fill("The bill of March is not paid")
     staff.look("admin-suspend")
     staff.page.get_by_role("button", name="Suspend").click()
-    assert "Slow Payer was suspended." in staff.page.content()
+    staff.page.get_by_text("Slow Payer was suspended.").wait_for()
     visitor.page.wait_for_timeout(300)
     assert visitor.go("slow-payer", "/login/") == 403
     staff.page.get_by_role("link", name="Slow Payer").click()
@@ -204,6 +204,7 @@ def test_suspend_in_the_admin(staff: Person, visitor: Person) -> None:
     assert ("active → suspended" in row, STAFF in row, "The bill of March" in row) == (True, True, True)
 
     choose(staff, "slow-payer", "Resume")
+    staff.page.get_by_text("Slow Payer was resumed.").wait_for()
     visitor.page.wait_for_timeout(300)
     assert visitor.go("slow-payer", "/login/") == 200
 
@@ -223,12 +224,13 @@ def test_delete_and_restore_in_the_admin(staff: Person, visitor: Person) -> None
 
     staff.page.get_by_label("Type the slug of Short Lived").fill("short-lived")
     staff.page.get_by_role("button", name="Delete").click()
-    assert "Short Lived was deleted." in staff.page.content()
+    staff.page.get_by_text("Short Lived was deleted.").wait_for()
     staff.look("admin-deleted")
     visitor.page.wait_for_timeout(300)
     assert visitor.go("short-lived") == 404
 
     choose(staff, "short-lived", "Restore")
+    staff.page.get_by_text("Short Lived was restored.").wait_for()
     visitor.page.wait_for_timeout(300)
     assert visitor.go("short-lived", "/tickets/") == 200
     assert visitor.page.url == visitor.url("short-lived", "/tickets/")
