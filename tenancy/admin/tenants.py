@@ -10,7 +10,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
 from django.db.models import QuerySet
-from django.forms import Form
+from django.forms import Form, Select
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 
 from .. import lifecycle
@@ -60,7 +61,7 @@ class DomainInline(PlatformOnlyMixin, admin.TabularInline):  # type: ignore[type
 class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     """Tenants: a new one is provisioned while one watches; the actions call the functions of `lifecycle`."""
 
-    list_display = ("name", "slug", "state", "db", "size", "behind", "last_event")
+    list_display = ("named", "state", "db", "size", "behind", "last_event")
     list_filter = ("status", "db")
     list_per_page = 50
     list_max_show_all = 200
@@ -148,6 +149,27 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
         """Show how the new tenant is made."""
         return HttpResponseRedirect(self._url("progress", obj))
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form, which says what is chosen where nothing is typed."""
+        help_texts = {
+            "slug": "The first part of its host name. Made from the name if left empty.",
+            "db": "Chosen by the rule for placing if left empty.",
+            "schema_name": "Made from the slug if left empty.",
+        }
+        return super().get_form(request, obj, change=change, **kwargs, help_texts=help_texts)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A field of the form; of the databases one is chosen."""
+        if db_field.name == "db":
+            choices = [("", "---------"), *((alias, alias) for alias in conf.databases)]
+            kwargs["widget"] = Select(choices=choices)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @admin.display(description="tenant", ordering="slug")
+    def named(self, tenant: AbstractTenant) -> SafeString:
+        """Name and slug."""
+        return format_html("{}<br><small>{}</small>", tenant.name, tenant.slug)
+
     @admin.display(description="status", ordering="status")
     def state(self, tenant: AbstractTenant) -> SafeString:
         """The status; of a tenant that is not made yet with a link to how far that is."""
@@ -179,7 +201,8 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
         event: TenantEvent | None = tenant.last_event
         if event is None:
             return "-"
-        return format_html("{}<br><small>{}</small>", _told(event), _at(event))
+        ago = f"{timesince(event.at, depth=1)} ago"
+        return format_html('{}<br><small title="{}">{}</small>', _told(event), _at(event), ago)
 
     @admin.display(description="under way")
     def under_way(self, tenant: AbstractTenant) -> str:
