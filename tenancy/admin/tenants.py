@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -15,11 +16,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
-from django.utils.timezone import localtime
 
 from .. import lifecycle
 from ..backlog import backlogs_of
@@ -151,11 +152,15 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form, which says what is chosen where nothing is typed."""
-        help_texts = {
-            "slug": "The first part of its host name. Made from the name if left empty.",
-            "db": "Chosen by the rule for placing if left empty.",
-            "schema_name": "Made from the slug if left empty.",
-        }
+        help_texts = (
+            {}
+            if obj
+            else {
+                "slug": "The first part of its host name. Made from the name if left empty.",
+                "db": "Chosen by the rule for placing if left empty.",
+                "schema_name": "Made from the slug if left empty.",
+            }
+        )
         return super().get_form(request, obj, change=change, **kwargs, help_texts=help_texts)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -201,7 +206,8 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
         event: TenantEvent | None = tenant.last_event
         if event is None:
             return "-"
-        ago = f"{timesince(event.at, depth=1)} ago"
+        minutes_old = timezone.now() - event.at >= timedelta(minutes=1)
+        ago = f"{timesince(event.at, depth=1)} ago" if minutes_old else "just now"
         return format_html('{}<br><small title="{}">{}</small>', _told(event), _at(event), ago)
 
     @admin.display(description="under way")
@@ -379,4 +385,4 @@ def _told(event: TenantEvent) -> str:
 
 
 def _at(event: TenantEvent) -> str:
-    return date_format(localtime(event.at), "SHORT_DATETIME_FORMAT")
+    return date_format(timezone.localtime(event.at), "SHORT_DATETIME_FORMAT")
