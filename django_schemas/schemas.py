@@ -27,6 +27,7 @@ __all__ = [
     "local_lock_timeout",
     "lock_schema",
     "mark_of",
+    "marks_on",
     "rename_schema",
     "schema_exists",
     "schemas_of",
@@ -64,19 +65,24 @@ def schema_exists(db: str, schema: str) -> bool:
     return _comment(db, schema) is not None
 
 
-def schemas_of(db: str, environment: str, owner: str | None = None) -> list[str]:
-    """Names of the schemas in a database that were made for an environment; for one owner, if one is named."""
+def marks_on(db: str, environment: str) -> dict[str, Mark]:
+    """The schemas in a database that were made for an environment, each with its mark."""
     with connections[db].cursor() as cursor:
         cursor.execute(
             "SELECT nspname::text, obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace "
             "WHERE obj_description(oid, 'pg_namespace') LIKE 'django_schemas: environment %%' ORDER BY nspname"
         )
         marks = [(schema, _MARK.fullmatch(comment)) for schema, comment in cursor.fetchall()]
-    return [
-        schema
+    return {
+        schema: Mark(environment, mark["owner"])
         for schema, mark in marks
-        if mark and mark["environment"] == environment and owner in (None, mark["owner"])
-    ]
+        if mark and mark["environment"] == environment
+    }
+
+
+def schemas_of(db: str, environment: str, owner: str | None = None) -> list[str]:
+    """Names of the schemas in a database that were made for an environment; for one owner, if one is named."""
+    return [schema for schema, mark in marks_on(db, environment).items() if owner in (None, mark.owner)]
 
 
 def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:

@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from django_schemas.environments import databases_of, environments
 from django_schemas.exceptions import ConfigError
 
+from . import credentials
 from .conf import KEYS, REGISTRY, conf
 from .resolvers import load_resolvers
 
@@ -31,7 +32,7 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         no_verifier,
         odd_grace,
     )
-    return [message for function in functions for message in function()]
+    return [message for function in (*functions, *credentials.CHECKS) for message in function()]
 
 
 def unknown_keys() -> Iterator[CheckMessage]:

@@ -145,6 +145,42 @@ class Conf:
         return int(self.tenancy.get("CACHE_SIZE", 10_000))
 
     @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """Django's `SECRET_KEY`, and `SECRET_KEY_FALLBACKS`, which were it before."""
+        return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+
+    @property
+    def session_cookie_name(self) -> str:
+        """Django's `SESSION_COOKIE_NAME`."""
+        return settings.SESSION_COOKIE_NAME
+
+    @property
+    def session_engine(self) -> str:
+        """Django's `SESSION_ENGINE`."""
+        return settings.SESSION_ENGINE
+
+    @property
+    def message_storage(self) -> str:
+        """Django's `MESSAGE_STORAGE`."""
+        return settings.MESSAGE_STORAGE
+
+    @property
+    def middleware(self) -> Sequence[str]:
+        """Django's `MIDDLEWARE`."""
+        return settings.MIDDLEWARE
+
+    @property
+    def cookie_domains(self) -> Mapping[str, str]:
+        """Django's settings of cookies' domains that are set, by their names."""
+        names = ("SESSION_COOKIE_DOMAIN", "CSRF_COOKIE_DOMAIN", "LANGUAGE_COOKIE_DOMAIN")
+        return {name: value for name in names if (value := getattr(settings, name))}
+
+    @property
+    def csrf_trusted_origins(self) -> Sequence[str]:
+        """Django's `CSRF_TRUSTED_ORIGINS`."""
+        return settings.CSRF_TRUSTED_ORIGINS
+
+    @property
     def retry_after_s(self) -> int:
         """`RETRY_AFTER_S`: what a 503 tells clients to wait, in seconds; 5 by default."""
         return int(self.tenancy.get("RETRY_AFTER_S", 5))

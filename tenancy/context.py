@@ -11,7 +11,7 @@ from .exceptions import TenantNotActive
 if TYPE_CHECKING:
     from .models import AbstractTenant
 
-__all__ = ["current_tenant", "tenant_context"]
+__all__ = ["current_owner", "current_tenant", "tenant_context"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -22,6 +22,12 @@ def current_tenant() -> "AbstractTenant | None":
     """The tenant that is current in this thread or task, or None."""
     stack = _current.stack()
     return stack[-1].tenant if stack else None
+
+
+def current_owner() -> str:
+    """Whom a credential that is made or shown now is of: the current tenant's id; empty for the public host."""
+    tenant = current_tenant()
+    return "" if tenant is None else str(tenant.pk)
 
 
 class tenant_context:

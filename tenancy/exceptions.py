@@ -2,6 +2,7 @@
 
 __all__ = [
     "IllegalTransition",
+    "NoCurrentTenant",
     "ProvisioningFailed",
     "TenancyError",
     "TenantBusy",
@@ -16,6 +17,10 @@ class TenancyError(Exception):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message if message is not None else type(self).__doc__)
+
+
+class NoCurrentTenant(TenancyError):
+    """No tenant is current."""
 
 
 class TenantBusy(TenancyError):

@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import listing, making, naming, resuming, running, serving
+from . import checking, listing, making, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -15,5 +15,6 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *naming.SUBCOMMANDS,
     *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
+    *checking.SUBCOMMANDS,
 )
 """All of them, in the order that `tenant --help` lists them in."""

@@ -1,0 +1,164 @@
+"""System checks of what would let a credential of one tenant be taken for another's: a session, a cookie, a token.
+
+Called by `checks`. They look at projects that have `TenantMiddleware`: others may serve no tenants at all.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.module_loading import import_string
+
+from django_schemas.environments import environments
+from django_schemas.exceptions import ConfigError
+from django_schemas.membership import environments_of_app
+
+from .conf import conf
+from .middleware import TenantMiddleware
+
+__all__ = ["CHECKS"]
+
+_ENGINES = "django.contrib.sessions.backends."
+_MESSAGES = {
+    "django.contrib.messages.storage.cookie.CookieStorage": "tenancy.messages.CookieStorage",
+    "django.contrib.messages.storage.fallback.FallbackStorage": "tenancy.messages.FallbackStorage",
+}
+
+
+def shared_sessions() -> Iterator[CheckMessage]:
+    """E020: sessions of all tenants are in one store, where a session of one is found by another."""
+    if _position(TenantMiddleware) is None or _position(SessionMiddleware) is None:
+        return
+    engine = conf.session_engine
+    name = engine.removeprefix(_ENGINES)
+    kept_apart = name == "db" and _environment() in (None, *environments_of_app("sessions"))
+    if engine.startswith(_ENGINES) and not kept_apart:
+        yield Error(
+            f"SESSION_ENGINE is {engine!r}, which keeps the sessions of all tenants in one place: who is logged in "
+            "to one tenant may be taken for a user of another.",
+            hint=f'Write SESSION_ENGINE = "tenancy.sessions.{name}".',
+            id="tenancy.E020",
+        )
+
+
+def sessions_without_tenant() -> Iterator[CheckMessage]:
+    """E021: sessions are looked up before it is known whose they are."""
+    tenants, sessions = _position(TenantMiddleware), _position(SessionMiddleware)
+    if tenants is not None and sessions is not None and sessions < tenants:
+        yield Error(
+            f"MIDDLEWARE has {conf.middleware[sessions]!r} before {conf.middleware[tenants]!r}, so no session is of a "
+            "tenant.",
+            hint="Put TenantMiddleware first.",
+            id="tenancy.E021",
+        )
+
+
+def shared_cookies() -> Iterator[CheckMessage]:
+    """W022: a cookie of one tenant is sent to others."""
+    for name, domain in _shared_domains():
+        yield Warning(
+            f"{name} is {domain!r}: browsers send the cookie of one tenant to the others.",
+            hint="Leave it out: without it a cookie is sent to the host that set it, and to no other.",
+            id="tenancy.W022",
+        )
+
+
+def shared_messages() -> Iterator[CheckMessage]:
+    """W023: messages of one tenant are shown by others."""
+    if "SESSION_COOKIE_DOMAIN" in dict(_shared_domains()) and conf.message_storage in _MESSAGES:
+        yield Warning(
+            f"MESSAGE_STORAGE is {conf.message_storage!r}, whose cookie goes to SESSION_COOKIE_DOMAIN: messages of one "
+            "tenant are shown by others.",
+            hint=f'Write MESSAGE_STORAGE = "{_MESSAGES[conf.message_storage]}".',
+            id="tenancy.W023",
+        )
+
+
+def trusted_tenants() -> Iterator[CheckMessage]:
+    """W024: pages of one tenant may send forms to others."""
+    for origin in conf.csrf_trusted_origins if _position(TenantMiddleware) is not None else ():
+        host = origin.partition("://")[2].partition(":")[0]
+        if host.startswith("*.") and (not conf.base_domain or f".{conf.base_domain}".endswith(host[1:])):
+            yield Warning(
+                f"CSRF_TRUSTED_ORIGINS holds {origin!r}: pages of one tenant may send forms to the others, in the name "
+                "of whoever looks at them.",
+                hint="Name the hosts that need it; a form of a tenant's own host is trusted without being named.",
+                id="tenancy.W024",
+            )
+
+
+def shared_tokens() -> Iterator[CheckMessage]:
+    """W025: a token for resetting a password is valid in other tenants, where the user has the same hash: in clones."""
+    if _position(TenantMiddleware) is None:
+        return
+    try:
+        patterns = list(_patterns(get_resolver(conf.root_urlconf).url_patterns))
+    except (ImportError, ImproperlyConfigured):
+        return  # Django's own checks say so.
+    for path, pattern in patterns:
+        if type(_token_generator(pattern.callback)) is PasswordResetTokenGenerator:
+            yield Warning(
+                f"The view {pattern.name or pattern.lookup_str!r} at {path!r} makes or takes tokens that are valid in "
+                "each tenant in which the user has the same password hash, as in a clone.",
+                hint="Give it token_generator=tenancy.tokens.token_generator, or include tenancy.auth_urls.",
+                id="tenancy.W025",
+            )
+
+
+CHECKS: tuple[Callable[[], Iterable[CheckMessage]], ...] = (
+    shared_sessions,
+    sessions_without_tenant,
+    shared_cookies,
+    shared_messages,
+    trusted_tenants,
+    shared_tokens,
+)
+
+
+def _position(middleware: type) -> int | None:
+    """Where in MIDDLEWARE a class is, or one made of it."""
+    for index, path in enumerate(conf.middleware):
+        try:
+            found = import_string(path)
+        except ImportError:
+            continue  # Django says so as it starts.
+        if isinstance(found, type) and issubclass(found, middleware):
+            return index
+    return None
+
+
+def _environment() -> str | None:
+    """The tenants' environment; None if there is none, which E003 tells of."""
+    try:
+        return conf.environment if conf.environment in environments() else None
+    except ConfigError:
+        return None
+
+
+def _shared_domains() -> list[tuple[str, str]]:
+    if _position(TenantMiddleware) is None:
+        return []
+    return [(name, domain) for name, domain in conf.cookie_domains.items() if _covers(domain.lower().strip("."))]
+
+
+def _covers(domain: str) -> bool:
+    """Tell whether hosts of more than one tenant may be below a domain: not if it is a tenant's sub-domain itself."""
+    return not (conf.base_domain and domain.endswith(f".{conf.base_domain}"))
+
+
+def _patterns(patterns: Iterable[Any], path: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        here = path + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _patterns(pattern.url_patterns, here)
+        else:
+            yield here, pattern
+
+
+def _token_generator(view: Any) -> Any:
+    default = getattr(getattr(view, "view_class", None), "token_generator", None)
+    return getattr(view, "view_initkwargs", {}).get("token_generator", default)

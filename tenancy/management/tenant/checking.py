@@ -1,0 +1,63 @@
+"""`tenant check`: whether schemas are as they should be."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from ...checking import Trouble, find_debris, find_trouble, mend
+from .subcommand import Subcommand
+
+__all__ = ["SUBCOMMANDS"]
+
+
+class Check(Subcommand):
+    """Compare schemas with what their migrations should have made of them; with `--all`, look for debris as well."""
+
+    name = "check"
+    help = "Find what is not as it should be in tenants' schemas; --fix mends what is safe."
+    everyone = None
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+        parser.add_argument("--fix", action="store_true", help="Mend what can be mended without losing anything.")
+        parser.add_argument("--json", action="store_true", help="For machines.")
+
+    def handle(self, options: dict[str, Any]) -> None:
+        tenants = self.selected(options)
+        troubles = [*find_trouble(tenants), *(find_debris() if options["all"] else ())]
+        mended = dict(mend(troubles)) if options["fix"] else {}
+        left = [trouble for trouble in troubles if mended.get(trouble, trouble) is not None]
+        if options["json"]:
+            self.dump([_facts(trouble, mended) for trouble in troubles])
+        else:
+            for trouble in troubles:
+                self.say(_told(trouble, mended))
+            self.say(f"{len(tenants)} tenants checked, {len(troubles)} findings, {len(troubles) - len(left)} mended.")
+        if left:
+            raise CommandError(f"{len(left)} findings are left.")
+
+
+SUBCOMMANDS = (Check,)
+
+Mended = dict[Trouble, Exception | None]
+
+
+def _facts(trouble: Trouble, mended: Mended) -> dict[str, Any]:
+    return {
+        "slug": trouble.tenant.slug if trouble.tenant else None,
+        "db": trouble.placement.db,
+        "schema_name": trouble.placement.schema,
+        "kind": trouble.finding.kind,
+        "subject": trouble.finding.subject,
+        "detail": trouble.finding.detail,
+        "remedy": trouble.finding.remedy,
+        "mended": mended.get(trouble, trouble) is None,
+        "error": str(mended.get(trouble) or ""),
+    }
+
+
+def _told(trouble: Trouble, mended: Mended) -> str:
+    finding, whose = trouble.finding, trouble.tenant.slug if trouble.tenant else str(trouble.placement)
+    error = mended.get(trouble)
+    outcome = finding.remedy if trouble not in mended else f"Not mended: {error}" if error else "Mended."
+    return f"{whose}: {finding.kind} {finding.subject}. {finding.detail} {outcome}"

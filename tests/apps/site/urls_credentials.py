@@ -1,0 +1,17 @@
+from django.contrib import admin
+from django.urls import include, path
+
+from tests.apps.site import credentials
+
+urlpatterns = [
+    path("", include("tenancy.auth_urls")),
+    path("who/", credentials.who),
+    path("awho/", credentials.awho),
+    path("alogin/", credentials.aenter),
+    path("untouched/", credentials.untouched),
+    path("overwrite/", credentials.overwrite),
+    path("drop/", credentials.drop),
+    path("say/", credentials.say),
+    path("sign/", credentials.sign),
+    path("admin/", admin.site.urls),
+]

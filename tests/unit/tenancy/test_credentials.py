@@ -1,0 +1,108 @@
+"""The checks of what would let a credential cross from one tenant to another."""
+
+from typing import Any
+
+import pytest
+
+from tenancy.checks import check_tenancy
+
+DJANGOS = "django.contrib.sessions.backends"
+TENANTS, SESSIONS = "tenancy.middleware.TenantMiddleware", "django.contrib.sessions.middleware.SessionMiddleware"
+
+
+def found() -> list[str]:
+    return [each.id for each in check_tenancy(None)]
+
+
+@pytest.mark.parametrize("name", ["cache", "cached_db", "file", "signed_cookies"])
+def test_shared_engine(settings: Any, name: str) -> None:
+    """Each engine of Django's that all tenants share is an error, and what its hint says to write is none."""
+    settings.SESSION_ENGINE = f"{DJANGOS}.{name}"
+    (error,) = check_tenancy(None)
+    assert (error.id, error.hint) == ("tenancy.E020", f'Write SESSION_ENGINE = "tenancy.sessions.{name}".')
+    settings.SESSION_ENGINE = f"tenancy.sessions.{name}"
+    assert found() == []
+
+
+def test_shared_table(settings: Any) -> None:
+    """Sessions in the database are an error where tenants have no table of sessions of their own."""
+    environments = settings.DATABASE_ENVIRONMENTS
+    apps = [app for app in environments["tenant"]["APPS"] if app != "django.contrib.sessions"]
+    settings.DATABASE_ENVIRONMENTS = {**environments, "tenant": {**environments["tenant"], "APPS": apps}}
+    assert found() == ["tenancy.E020"]
+    settings.SESSION_ENGINE = "tenancy.sessions.db"
+    assert found() == []
+
+
+@pytest.mark.parametrize("middleware", [[TENANTS], [SESSIONS], []])
+def test_no_sessions_or_no_tenants(settings: Any, middleware: list[str]) -> None:
+    """A project that serves no tenants, or has no sessions, may have any engine."""
+    settings.MIDDLEWARE = middleware
+    settings.SESSION_ENGINE = f"{DJANGOS}.cache"
+    assert found() == []
+
+
+@pytest.mark.parametrize("sessions", [SESSIONS, "tenancy.sessions.middleware.SessionMiddleware"])
+def test_sessions_before_tenants(settings: Any, sessions: str) -> None:
+    """Sessions that are looked up before their tenant is known are an error."""
+    settings.MIDDLEWARE = [sessions, TENANTS]
+    assert found() == ["tenancy.E021"]
+
+
+@pytest.mark.parametrize("name", ["CSRF_COOKIE_DOMAIN", "LANGUAGE_COOKIE_DOMAIN", "SESSION_COOKIE_DOMAIN"])
+@pytest.mark.parametrize(
+    ("domain", "shared"),
+    [(".saas.test", True), ("saas.test", True), (".test", True), ("customers.test", True), (".acme.saas.test", False)],
+)
+def test_cookie_domain(settings: Any, name: str, domain: str, shared: bool) -> None:
+    """The domain of a cookie must not hold several tenants' hosts."""
+    settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+    setattr(settings, name, domain)
+    assert found() == (["tenancy.W022"] if shared else [])
+
+
+@pytest.mark.parametrize("storage", ["cookie.CookieStorage", "fallback.FallbackStorage"])
+def test_messages(settings: Any, storage: str) -> None:
+    """Messages in a cookie that goes to several tenants must be signed for one."""
+    settings.MESSAGE_STORAGE = f"django.contrib.messages.storage.{storage}"
+    assert found() == []
+    settings.SESSION_COOKIE_DOMAIN = ".saas.test"
+    assert found() == ["tenancy.W022", "tenancy.W023"]
+    settings.MESSAGE_STORAGE = f"tenancy.messages.{storage.partition('.')[2]}"
+    assert found() == ["tenancy.W022"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "warned"),
+    [
+        ("https://*.saas.test", True),
+        ("https://*.saas.test:8443", True),
+        ("https://*.test", True),
+        ("https://saas.test", False),
+        ("https://*.partner.test", False),
+        ("https://*.notsaas.test", False),
+    ],
+)
+def test_trusted_origins(settings: Any, origin: str, warned: bool) -> None:
+    """Tenants' pages must not be trusted by other tenants."""
+    settings.CSRF_TRUSTED_ORIGINS = [origin]
+    assert found() == (["tenancy.W024"] if warned else [])
+
+
+def test_tokens(settings: Any) -> None:
+    """Each view with Django's own generator is named, wherever it stands; one with ours is not."""
+    settings.ROOT_URLCONF = "tests.apps.site.urls_default_tokens"
+    warnings = check_tenancy(None)
+    assert [each.id for each in warnings] == ["tenancy.W025"] * 2
+    assert [each.msg.partition(" makes")[0] for each in warnings] == [
+        "The view 'password_reset' at 'accounts/password_reset/'",
+        "The view 'password_reset_confirm' at 'accounts/reset/<uidb64>/<token>/'",
+    ]
+    settings.ROOT_URLCONF = "tests.apps.site.urls_credentials"
+    assert found() == []
+
+
+def test_urls_that_do_not_load(settings: Any) -> None:
+    """Django's own checks tell of those."""
+    settings.ROOT_URLCONF = "tests.apps.site.nowhere"
+    assert found() == []
