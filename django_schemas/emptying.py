@@ -32,7 +32,7 @@ _RELATIONS = """
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                      AND d.objid = c.oid AND c.relkind = 'S' AND d.deptype IN ('a', 'i'))
+                      AND d.objid = c.oid AND (d.deptype IN ('i', 'e') OR d.deptype = 'a' AND c.relkind = 'S'))
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)
     ORDER BY array_position('{v,m}', c.relkind::text), c.relkind = 'S'
     LIMIT %s
@@ -42,16 +42,20 @@ _ROUTINES = """
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname = %s
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                      AND d.objid = p.oid AND d.deptype IN ('i', 'e'))
     LIMIT %s
 """
 _TYPES = """
     SELECT 'TYPE', t.typname::text
     FROM pg_catalog.pg_type t
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-    LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-    WHERE n.nspname = %s AND t.typelem = 0 AND t.typtype <> 'm' AND (t.typrelid = 0 OR c.relkind = 'c')
+    WHERE n.nspname = %s
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+                      AND d.objid = t.oid AND d.deptype IN ('i', 'e'))
     LIMIT %s
 """
+# What belongs to another object, or to an extension, goes with that.
 
 
 def empty(db: str, schema: str) -> None:

@@ -110,7 +110,7 @@ class Conf:
 
     @property
     def provisioning(self) -> str | Callable[..., Any]:
-        """`PROVISIONING`: when a new tenant's schema is made: `"now"` (the default), `"on_commit"`, `"manual"` (that is up
+        """`PROVISIONING`: when a schema is made for a new tenant: `"now"` (the default), `"on_commit"`, `"manual"` (up
         to you), or what is called with the tenant once it is committed, to enqueue a task, or its dotted path.
         """
         value = self.tenancy.get("PROVISIONING", "now")

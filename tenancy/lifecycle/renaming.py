@@ -98,7 +98,7 @@ def _rename(tenant: AbstractTenant, changes: dict[str, Any]) -> None:
     elsewhere = "schema_name" in changes and tenant.db != using
     before, released = f"{tenant.slug}, {tenant.placement}", names_of(tenant)
     former = tenant.schema_name
-    work = {"kind": "rename", "was": tenant.status, "why": tenant.status_reason, "from": former}
+    work = {"kind": "rename", "was": tenant.status, "why": tenant.status_reason, "from": former, "slug": tenant.slug}
     try:
         with transaction.atomic(using=using):
             if elsewhere:

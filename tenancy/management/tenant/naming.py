@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from ... import lifecycle
-from ...registry import domain_model
+from ...registry import domain_model, tenant_model
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS"]
@@ -27,7 +27,11 @@ class Rename(Subcommand):
     def handle(self, options: dict[str, Any]) -> None:
         if not (options["new_slug"] or options["schema"] or options["name"]):
             raise CommandError("Say what is to change: --slug, --schema or --name.")
-        (tenant,) = self.find([options["slug"]])
+        # One whose renaming was cut off may be found by its new slug only.
+        begun = tenant_model()._default_manager.filter(
+            slug=options["new_slug"] or "", work__kind="rename", work__slug=options["slug"]
+        )
+        tenant = begun.first() or self.find([options["slug"]])[0]
         lifecycle.rename(tenant, options["new_slug"], options["schema"], options["name"])
         self.say(f"{options['slug']}: now {tenant.slug} ({tenant.name}, {tenant.placement}), {tenant.status}")
 
