@@ -1,28 +1,21 @@
 """The backlog: which migrations tenants' schemas have not run yet.
 
-However many it is asked for, each database is sent two statements. A schema without records has no backlog here: it is
-not there, or its first migration failed.
+However many it is asked for, each database is sent a few statements. A schema without records has no backlog here: it
+is not there, or its first migration failed.
 """
 
 from collections import defaultdict
 from collections.abc import Collection
-from typing import Any
 
-from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 
-from django_schemas.identifiers import qualified
 from django_schemas.membership import app_labels_of
 from django_schemas.placement import Placement
+from django_schemas.records import read_records
 
 from .conf import conf
 
 __all__ = ["backlogs_of", "migration_names"]
-
-_RECORDING = """
-    SELECT n.nspname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY(%s) AND c.relname = 'django_migrations' AND c.relkind = 'r'
-"""
 
 
 def backlogs_of(places: Collection[Placement]) -> dict[Placement, list[str]]:
@@ -31,15 +24,17 @@ def backlogs_of(places: Collection[Placement]) -> dict[Placement, list[str]]:
     for place in places:
         by_db[place.db].append(place.schema)
     wanted = migration_names()
-    return {
-        Placement(db, schema): [
-            name
-            for name, replaced in wanted.items()
-            if name not in recorded and not (replaced and replaced <= recorded)
-        ]
-        for db, schemas in by_db.items()
-        for schema, recorded in _recorded(db, schemas).items()
-    }
+    found = {}
+    for db, schemas in by_db.items():
+        for schema, records in read_records(db, schemas).items():
+            recorded = frozenset(map(".".join, records))
+            if recorded:
+                found[Placement(db, schema)] = [
+                    name
+                    for name, replaced in wanted.items()
+                    if name not in recorded and not (replaced and replaced <= recorded)
+                ]
+    return found
 
 
 def migration_names() -> dict[str, frozenset[str]]:
@@ -52,19 +47,3 @@ def migration_names() -> dict[str, frozenset[str]]:
         for key in graph.forwards_plan(leaf)
         if key[0] in labels
     }
-
-
-def _recorded(db: str, schemas: list[str]) -> dict[str, frozenset[str]]:
-    with connections[db].cursor() as cursor:
-        cursor.execute(_RECORDING, [schemas])
-        found = [schema for (schema,) in cursor.fetchall()]
-        if not found:
-            return {}
-        cursor.execute(
-            " UNION ALL ".join(
-                f"SELECT {index}, array_agg(app || '.' || name) FROM {qualified(schema, 'django_migrations')}"
-                for index, schema in enumerate(found)
-            )
-        )
-        rows: list[Any] = cursor.fetchall()
-    return {found[index]: frozenset(names or ()) for index, names in rows}
