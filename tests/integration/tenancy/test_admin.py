@@ -83,7 +83,15 @@ def test_suspending_wants_a_reason(staff: Client, hooli: Tenant) -> None:
 
 
 @rolled_back
-@pytest.mark.parametrize("typed", [{}, {"hooli": "hoo"}, {"hooli": "vehement"}, {"hooli": "hooli"}])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {},
+        {"hooli": "hooli"},
+        {"hooli": "hooli", "vehement": "vehemen"},
+        {"hooli": "vehement", "vehement": "hooli"},
+    ],
+)
 def test_deleting_wants_each_slug_typed(staff: Client, hooli: Tenant, vehement: Tenant, typed: dict[str, str]) -> None:
     """The page shows what there is to lose; one slug that is wrong or missing, and no tenant is deleted."""
     selected = {"action": "delete_tenants", "_selected_action": [hooli.pk, vehement.pk]}
