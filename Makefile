@@ -19,7 +19,7 @@ FIND_PYTHON := for python in $(PYTHONS); do \
 	echo 'Python 3.11 or newer is needed, tried: $(PYTHONS). Say make ... PYTHON=/path/to/python3' >&2; exit 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format types docs bench django-suite pg pg-stop build clean
+.PHONY: help demo serve test browser lint format types docs bench django-suite pg pg-stop build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,8 @@ serve: $(READY)  ## serve the example project to click through
 
 test: $(READY)  ## run the tests; PYTEST_ARGS='-k alias' chooses
 	@set -a; urls=$$($(RUN) -m tools.postgres standby) && eval "$$urls" && $(RUN) -m pytest $(PYTEST_ARGS)
+
+browser: $(VENV)/.ready-browser  ## let the tests use a real browser too; Chromium itself you install
 
 lint: $(READY)  ## check style and format
 	@$(RUN) -m ruff check .

@@ -25,6 +25,7 @@ __all__ = [
     "Mark",
     "drop_schema",
     "ensure_schema",
+    "is_locked",
     "local_lock_timeout",
     "lock_schema",
     "mark_of",
@@ -208,6 +209,12 @@ def lock_schema(alias: SchemaAlias, connection: BaseDatabaseWrapper | None = Non
     _ask_lock(alias, "pg_advisory_xact_lock", connection)
 
 
+def is_locked(alias: SchemaAlias) -> bool:
+    """Tell whether somebody changes a schema's structure just now. If not, the caller's transaction locks it."""
+    with transaction.atomic(using=alias.db):
+        return not _ask_lock(alias, "pg_try_advisory_xact_lock")
+
+
 @contextmanager
 def session_lock(alias: SchemaAlias) -> Iterator[None]:
     """Hold the same lock for a block that can be in no transaction. Not safe behind a transaction pooler."""
@@ -239,9 +246,10 @@ def local_lock_timeout(db: str, timeout: str | None) -> Iterator[None]:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [former])
 
 
-def _ask_lock(alias: SchemaAlias, function: str, connection: BaseDatabaseWrapper | None = None) -> None:
+def _ask_lock(alias: SchemaAlias, function: str, connection: BaseDatabaseWrapper | None = None) -> Any:
     with (connection or connections[alias.db]).cursor() as cursor:
         cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"django_schemas.{alias.schema}"])
+        return cursor.fetchone()[0]
 
 
 def _comment(db: str, schema: str) -> str | None:

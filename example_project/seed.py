@@ -6,10 +6,11 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import transaction
 
-from tenancy import tenant_context
-from tenancy.models import Tenant
+from tenancy import lifecycle, tenant_context
+from tenancy.models import Domain, Tenant
+from tenancy.provisioning import postponed
 
-from .accounts import COMPANIES, PASSWORD
+from .accounts import COMPANIES, DOMAINS, IN_THE_MAKING, PASSWORD, PAUSED, SETTINGS
 from .helpdesk.models import Customer
 from .helpdesk.sample_data import Filled, fill
 
@@ -24,7 +25,11 @@ def make_tenants() -> list[Tenant]:
     """Make those that are missing, bring the schemas of all up to date, and return those that are served."""
     for slug, name in COMPANIES.items():
         if not Tenant.objects.filter(slug=slug).exists():
-            Tenant.objects.create(name=name, slug=slug)
+            Tenant.objects.create(name=name, slug=slug, settings=SETTINGS.get(slug, {}))
+    for slug, host in DOMAINS.items():
+        if not Domain.objects.filter(host=host).exists():
+            Domain.objects.create(host=host, tenant=Tenant.objects.get(slug=slug))
+    make_refused()
     call_command("tenant", "migrate", "--all", stdout=StringIO())
     served = [tenant for tenant in Tenant.objects.filter(slug__in=COMPANIES) if tenant.status == "active"]
     for tenant in served:
@@ -33,6 +38,15 @@ def make_tenants() -> list[Tenant]:
         if empty:
             seed(tenant)
     return served
+
+
+def make_refused() -> None:
+    """Make a tenant that is suspended and one that is not made to the end, unless they are there."""
+    if not Tenant.objects.filter(slug=PAUSED).exists():
+        lifecycle.suspend(Tenant.objects.create(name="Hooli Gadgets", slug=PAUSED), "The bill of March is not paid.")
+    if not Tenant.objects.filter(slug=IN_THE_MAKING).exists():
+        with postponed():
+            Tenant.objects.create(name="Pied Piper", slug=IN_THE_MAKING)
 
 
 def make_staff(username: str) -> None:

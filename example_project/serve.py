@@ -6,7 +6,7 @@ import os
 import django
 from django.core.management import call_command
 
-from .accounts import PASSWORD, STAFF, owner_of
+from .accounts import DOMAINS, IN_THE_MAKING, PASSWORD, PAUSED, STAFF, owner_of
 
 
 def main() -> None:
@@ -39,9 +39,17 @@ def prepare(port: int) -> None:
     }
     for tenant in make_tenants():
         places[f"http://{tenant.slug}.localhost:{port}/"] = f"{tenant.name}: log in as {owner_of(tenant.slug)}"
+        if tenant.slug in DOMAINS:
+            places[f"http://{DOMAINS[tenant.slug]}:{port}/"] = f"{tenant.name} again, at a domain of its own"
+    places |= {
+        f"http://{PAUSED}.localhost:{port}/": "suspended: 403. The platform's admin can resume it",
+        f"http://{IN_THE_MAKING}.localhost:{port}/": "not made yet: 503. The platform's admin can go on with it",
+        f"http://nobody.localhost:{port}/": "unknown: 404",
+    }
+    width = max(map(len, places))
     print()
     for url, meaning in places.items():
-        print(f"  {url:<32} {meaning}")
+        print(f"  {url:<{width}} {meaning}")
     print(f"\n  The password is always {PASSWORD}. Each tenant has a back office at /admin/.\n")
 
 

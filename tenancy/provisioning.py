@@ -6,12 +6,15 @@ schema and a tenant that is *failed*, with the reason; a process that dies leave
 `provision()` goes on with both.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
 from django.dispatch import Signal
 
-from django_schemas.migrator import migrate_target, target_of
+from django_schemas.migrator import Progress, migrate_target, target_of
 
 from . import signals
 from .conf import conf
@@ -22,13 +25,25 @@ from .releasing import names_of, wait_until_free
 from .states import Status, check_transition
 from .work import working_on
 
-__all__ = ["migrate", "on_created", "provision", "unfinished"]
+__all__ = ["migrate", "on_created", "postponed", "provision", "unfinished"]
+
+_postponed: ContextVar[bool] = ContextVar("tenancy_postponed", default=False)
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Leave tenants that are created in a block as *provisioning*: whoever says so provisions them later."""
+    token = _postponed.set(True)
+    try:
+        yield
+    finally:
+        _postponed.reset(token)
 
 
 def on_created(sender: type[AbstractTenant], tenant: AbstractTenant, **kwargs: Any) -> None:
     """Provision a new tenant when the settings say; a receiver of `tenant_created`."""
     # One that is filled from elsewhere is made by whoever fills it.
-    if conf.provisioning == "manual" or tenant.work is not None:
+    if conf.provisioning == "manual" or tenant.work is not None or _postponed.get():
         return
     start = conf.provisioning if callable(conf.provisioning) else provision
     registry = router.db_for_write(sender, instance=tenant)
@@ -57,8 +72,12 @@ def unfinished(name: str, **given: str) -> AbstractTenant | None:
     return found
 
 
-def provision(tenant: AbstractTenant) -> None:
+def provision(tenant: AbstractTenant, progress: Progress | None = None) -> None:
     """Make a tenant's schema, and make the tenant active; or go on where an earlier attempt was cut off.
+
+    Args:
+        tenant: whose.
+        progress: told of each migration.
 
     Raises:
         IllegalTransition: the tenant is neither *provisioning* nor *failed*.
@@ -78,7 +97,7 @@ def provision(tenant: AbstractTenant) -> None:
     signals.tenant_provisioning.send(sender=type(tenant), tenant=tenant)
     try:
         wait_until_free(*names_of(tenant))
-        _migrate(tenant)
+        _migrate(tenant, progress=progress)
         tenant.set_status(Status.ACTIVE, was=Status.PROVISIONING)
     except Exception as error:
         _fail(tenant, error)

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from tenancy import lifecycle, tenant_context
 from tenancy.models import Tenant
 
-from ..accounts import COMPANIES
+from ..accounts import COMPANIES, PAUSED
 from ..helpdesk.models import ApiKey
 from ..helpdesk.sample_data import Filled
 from ..seed import seed
-
-PAUSED = "hooli"
 
 
 @dataclass(frozen=True)

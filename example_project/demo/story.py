@@ -8,8 +8,8 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 
-from ..accounts import PASSWORD
-from .desks import PAUSED, open_all
+from ..accounts import PASSWORD, PAUSED
+from .desks import open_all
 from .judging import counted, judge
 from .progress import console, done
 from .report import table_of

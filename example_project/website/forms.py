@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 
 from tenancy.models import validate_slug
 
+from ..workspace import PLANS
+
 
 class SubdomainField(forms.CharField):
     """The part of a host name before the first dot: a tenant's slug."""
@@ -37,6 +39,8 @@ class SignUpForm(forms.Form):
         help_text="At least 8 characters, and not a common one.",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+    plan = forms.ChoiceField(choices=[(plan, plan) for plan in PLANS], required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)

@@ -25,6 +25,9 @@ class SignUpView(FormView):
     form_class = SignUpForm
     template_name = "website/signup.html"
 
+    def get_initial(self) -> dict[str, str]:
+        return {"plan": self.request.GET.get("plan", "")}
+
     def form_valid(self, form: SignUpForm) -> HttpResponse:
         try:
             tenant = open_help_desk(**form.cleaned_data)

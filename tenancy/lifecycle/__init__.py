@@ -11,6 +11,7 @@ from .renaming import rename
 from .resuming import resume_work
 from .serving import resume, suspend
 from .transfer import export, import_
+from .watching import provision_in_background
 
 __all__ = [
     "abort_move",
@@ -24,6 +25,7 @@ __all__ = [
     "make_primary",
     "move",
     "outlook",
+    "provision_in_background",
     "purge",
     "redirect_domain",
     "remove_domain",

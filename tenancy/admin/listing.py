@@ -1,0 +1,66 @@
+"""The columns of the list of tenants that are no columns of the registry: each is asked for once for the whole page."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeVar
+
+from django.contrib.admin.views.main import ChangeList
+from django.db import OperationalError
+from django.http import HttpRequest
+
+from django_schemas.placement import Placement
+
+from ..backlog import backlogs_of
+from ..events import TenantEvent
+from ..lifecycle.deletion import aside
+from ..lifecycle.sizes import bytes_of
+from ..models import AbstractTenant
+from ..states import Status
+
+__all__ = ["TenantChangeList", "ask_each_database", "last_events", "place_of"]
+
+_T = TypeVar("_T")
+
+
+class TenantChangeList(ChangeList):
+    """A page of tenants, each with `size_bytes`, `backlog` and `last_event`; None where it is not known."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page, then what is shown beside it."""
+        super().get_results(request)
+        tenants: list[Any] = list(self.result_list)
+        places = [place_of(tenant) for tenant in tenants]
+        sizes, backlogs = ask_each_database(bytes_of, places), ask_each_database(backlogs_of, places)
+        events = last_events(tenants)
+        for tenant in tenants:
+            tenant.size_bytes = sizes.get(place_of(tenant))
+            tenant.backlog = backlogs.get(place_of(tenant))
+            tenant.last_event = events.get(str(tenant.pk))
+        self.result_list = tenants
+
+
+def place_of(tenant: AbstractTenant) -> Placement:
+    """Where a tenant's schema is; that of a deleted one was set aside."""
+    return aside(tenant) if tenant.status == Status.DELETING else tenant.placement
+
+
+def ask_each_database(
+    function: Callable[[Collection[Placement]], dict[Placement, _T]], places: Iterable[Placement]
+) -> dict[Placement, _T]:
+    """What a function finds out of many places. Those in a database that is down are left out."""
+    by_db = defaultdict(list)
+    for place in places:
+        by_db[place.db].append(place)
+    found: dict[Placement, _T] = {}
+    for group in by_db.values():
+        try:
+            found |= function(group)
+        except OperationalError:
+            continue
+    return found
+
+
+def last_events(tenants: Iterable[AbstractTenant]) -> dict[str, TenantEvent]:
+    """The last event of each tenant, by the tenant's key as text; one statement for all."""
+    events = TenantEvent.objects.filter(tenant_id__in=[str(tenant.pk) for tenant in tenants])
+    return {event.tenant_id: event for event in events.order_by("tenant_id", "-pk").distinct("tenant_id")}
