@@ -18,7 +18,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-__all__ = ["HOWS", "Fault", "Outcome", "faults_at", "points_of", "run"]
+__all__ = ["HOWS", "Fault", "Outcome", "faults_at", "leave_inherited_connections", "points_of", "run"]
 
 HOWS = ("error", "backend", "unanswered", "kill")
 """What happens at a point.
@@ -113,14 +113,22 @@ def run(function: Callable[[], Any], fault: Fault | None = None, timeout_s: floa
     return outcome
 
 
+def leave_inherited_connections() -> None:
+    """Have a forked process open connections of its own. The parent's stay referred to: nothing may close them."""
+    for each in connections.all(initialized_only=True):
+        _inherited.append(each.connection)
+        each.connection = None
+
+
+_inherited: list[Any] = []
+
+
 def _name(pid: int | None) -> str:
     return f"faults-{pid}"
 
 
 def _child(function: Callable[[], Any], fault: Fault | None, answer: Any) -> None:
-    inherited = [(each, each.connection) for each in connections.all(initialized_only=True)]
-    for each, _ in inherited:
-        each.connection = None
+    leave_inherited_connections()
     os.environ["PGAPPNAME"] = _name(os.getpid())
     outcome = Outcome()
     breaker = _Breaker(fault, outcome)
