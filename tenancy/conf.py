@@ -25,12 +25,16 @@ KEYS = frozenset(
         "CACHE_TTL_S",
         "DATABASES",
         "ENVIRONMENT",
+        "LISTEN",
         "PLACING",
         "PROVISIONING",
         "PUBLIC_URLCONF",
+        "REFUSAL_VIEWS",
         "RESERVED_SLUGS",
         "RESOLVERS",
         "RETRY_AFTER_S",
+        "STALE_S",
+        "TRUSTED_PROXIES",
     )
 )
 """All keys of `TENANCY`."""
@@ -83,6 +87,16 @@ class Conf:
         return str(settings.ROOT_URLCONF)
 
     @property
+    def middleware(self) -> Sequence[str]:
+        """Django's `MIDDLEWARE`."""
+        return list(settings.MIDDLEWARE)
+
+    @property
+    def uses_forwarded_host(self) -> bool:
+        """Django's `USE_X_FORWARDED_HOST`."""
+        return bool(settings.USE_X_FORWARDED_HOST)
+
+    @property
     def public_urlconf(self) -> str | None:
         """`PUBLIC_URLCONF`: what the bare `BASE_DOMAIN` serves; None (the default): 404."""
         value: str | None = self.tenancy.get("PUBLIC_URLCONF")
@@ -125,6 +139,27 @@ class Conf:
     def cache_size(self) -> int:
         """`CACHE_SIZE`: how many look-ups a process remembers; 10,000 by default."""
         return int(self.tenancy.get("CACHE_SIZE", 10_000))
+
+    @property
+    def stale_s(self) -> float:
+        """`STALE_S`: for how long known tenants are served while the registry can't be asked, in s; 300 by default."""
+        return float(self.tenancy.get("STALE_S", 300.0))
+
+    @property
+    def listen(self) -> bool:
+        """`LISTEN`: whether each process listens for changes of the registry; True by default."""
+        return bool(self.tenancy.get("LISTEN", True))
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """`TRUSTED_PROXIES`: networks whose `X-Forwarded-Host` is believed, `"unix"` for a socket; none by default."""
+        return tuple(self.tenancy.get("TRUSTED_PROXIES", ()))
+
+    @property
+    def refusal_views(self) -> Mapping[str, str]:
+        """`REFUSAL_VIEWS`: views, as dotted paths, that answer for `unknown`, `suspended` or `unavailable` tenants."""
+        value: Mapping[str, str] = self.tenancy.get("REFUSAL_VIEWS", {})
+        return value
 
     @property
     def retry_after_s(self) -> int:

@@ -3,6 +3,7 @@
 __all__ = [
     "IllegalTransition",
     "ProvisioningFailed",
+    "RegistryUnavailable",
     "TenancyError",
     "TenantBusy",
     "TenantExists",
@@ -28,6 +29,10 @@ class TenantExists(TenancyError, ValueError):
 
 class TenantNotActive(TenancyError):
     """This tenant is not active: only active tenants are served."""
+
+
+class RegistryUnavailable(TenancyError):
+    """The registry's database can't be asked, and nothing that is young enough is remembered of this tenant."""
 
 
 class UnknownTenant(TenancyError, LookupError):
