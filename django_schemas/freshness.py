@@ -20,9 +20,9 @@ from time import monotonic
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.db import connections
 
 from . import conf
+from .apart import connect, hung_up_by
 from .environments import replicas_of
 
 __all__ = ["FRESH_S", "History", "fresh", "leave_out", "stop_watching"]
@@ -38,14 +38,6 @@ _POSITION = """
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn
 """
 _ALIVE = "SELECT NULL"
-# Unless OPTIONS say otherwise. A host that vanished says nothing any more: it is given up, and looked for anew.
-_BOUNDS = {
-    "connect_timeout": 2,
-    "tcp_user_timeout": 2000,
-    "keepalives_idle": 1,
-    "keepalives_interval": 1,
-    "keepalives_count": 2,
-}
 _UNKNOWN = "nothing is known of its primary"
 
 _logger = logging.getLogger("django_schemas.replicas")
@@ -138,7 +130,7 @@ class _Server(Thread):
             # Reads may need a new connection too.
             self._hang_up()
         if self._connection is None:
-            self._connection = _connect(self.alias)
+            self._connection = connect(self.alias)
             self._connected = moment
         with self._connection.cursor() as cursor:
             cursor.execute(self._question)
@@ -240,14 +232,6 @@ def _begin(db: str) -> _Watch:
         return watch
 
 
-def _connect(alias: str) -> Any:
-    # By the driver alone: a pool, a role and receivers of `connection_created` are for the project's own queries.
-    wrapper: Any = connections.create_connection(alias)
-    connection = wrapper.Database.connect(**{**_BOUNDS, **wrapper.get_connection_params()})
-    connection.autocommit = True
-    return connection
-
-
 def _forked() -> None:
     global _beginning
     _watches.clear()
@@ -260,5 +244,6 @@ def _settings_changed(*, setting: str, **kwargs: object) -> None:
 
 
 atexit.register(stop_watching)
+hung_up_by(stop_watching)
 os.register_at_fork(after_in_child=_forked)
 setting_changed.connect(_settings_changed, dispatch_uid="django_schemas.freshness")

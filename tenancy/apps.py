@@ -31,6 +31,4 @@ class TenancyConfig(AppConfig):
         pre_delete.connect(refuse_deletion, sender=tenant_model, dispatch_uid="tenancy.refuse_deletion")
         for model in (tenant_model, domain_model):
             for signal in (post_save, post_delete):
-                signal.connect(
-                    registry.forget_once_committed, sender=model, dispatch_uid=f"tenancy.forget.{model._meta.label}"
-                )
+                signal.connect(registry.tell_of_change, sender=model, dispatch_uid=f"tenancy.tell.{model._meta.label}")

@@ -1,11 +1,12 @@
 """System checks of the settings of this package. One function for each id; none asks a database."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, register
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.module_loading import import_string
 
 from django_schemas.environments import databases_of, environments
@@ -13,6 +14,9 @@ from django_schemas.exceptions import ConfigError
 
 from . import credentials
 from .conf import KEYS, REGISTRY, conf
+from .hosts import canonical_host
+from .proxies import UNIX, networks
+from .refusals import KINDS
 from .resolvers import load_resolvers
 
 __all__ = ["check_tenancy"]
@@ -29,6 +33,12 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         no_placing,
         odd_provisioning,
         odd_databases,
+        proxies_not_named,
+        odd_proxies,
+        odd_refusal_views,
+        odd_numbers,
+        odd_base_domain,
+        no_session_yet,
         no_verifier,
         odd_grace,
     )
@@ -107,6 +117,82 @@ def odd_databases() -> Iterator[CheckMessage]:
                 f"TENANCY['DATABASES'] names {db!r}, which is no writable database that hosts {name!r}.",
                 id="tenancy.E007",
             )
+
+
+def proxies_not_named() -> Iterator[CheckMessage]:
+    """E010: X-Forwarded-Host is to be used, and nobody is trusted to send it."""
+    if conf.uses_forwarded_host and not conf.trusted_proxies:
+        yield Error(
+            "USE_X_FORWARDED_HOST is on, and TENANCY['TRUSTED_PROXIES'] names nobody who may send that header: "
+            "it would let any client choose a tenant, so it is ignored.",
+            hint="Name the networks of your proxies, as ['10.0.0.0/8'], or switch USE_X_FORWARDED_HOST off.",
+            id="tenancy.E010",
+        )
+
+
+def odd_proxies() -> Iterator[CheckMessage]:
+    """E011: TRUSTED_PROXIES holds what is no network."""
+    try:
+        networks(conf.trusted_proxies)
+    except ValueError as error:
+        yield Error(
+            f"TENANCY['TRUSTED_PROXIES']: {error}.",
+            hint=f"Write networks, as '10.0.0.0/8', or {UNIX!r} for a socket.",
+            id="tenancy.E011",
+        )
+
+
+def odd_refusal_views() -> Iterator[CheckMessage]:
+    """E012: REFUSAL_VIEWS names what is no case, or a view that can't be loaded."""
+    for kind, path in conf.refusal_views.items():
+        if kind not in KINDS:
+            yield Error(
+                f"TENANCY['REFUSAL_VIEWS'] has the unknown key {kind!r}.",
+                hint=f"Keys: {', '.join(sorted(KINDS))}.",
+                id="tenancy.E012",
+            )
+            continue
+        try:
+            import_string(path)
+        except ImportError as error:
+            yield Error(f"TENANCY['REFUSAL_VIEWS'][{kind!r}] can't be loaded: {error}", id="tenancy.E012")
+
+
+def odd_numbers() -> Iterator[CheckMessage]:
+    """E013: a setting that is a number is none, or is negative."""
+    for key in ("CACHE_SIZE", "CACHE_TTL_S", "RETRY_AFTER_S", "STALE_S"):
+        value = conf.tenancy.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            yield Error(f"TENANCY[{key!r}] is {value!r}; it is a number, 0 or more.", id="tenancy.E013")
+
+
+def odd_base_domain() -> Iterator[CheckMessage]:
+    """E014: BASE_DOMAIN is no host name in canonical form."""
+    if conf.base_domain:
+        with suppress(ValidationError):
+            if canonical_host(conf.base_domain) == conf.base_domain:
+                return
+        yield Error(
+            f"TENANCY['BASE_DOMAIN'] is {conf.base_domain!r}, which no request's host can be under.",
+            hint="Write a host name without a port, and in punycode if it is an international one.",
+            id="tenancy.E014",
+        )
+
+
+def no_session_yet() -> Iterator[CheckMessage]:
+    """E015: a resolver reads the session, which is not there yet."""
+    paths = [each if isinstance(each, str) else each[0] for each in conf.resolvers]
+    middleware = list(conf.middleware)
+    session = "django.contrib.sessions.middleware.SessionMiddleware"
+    ours = "tenancy.middleware.TenantMiddleware"
+    if "tenancy.resolvers.SessionResolver" not in paths or ours not in middleware:
+        return
+    if session not in middleware[: middleware.index(ours)]:
+        yield Error(
+            "TENANCY['RESOLVERS'] has a SessionResolver, and no session middleware comes before TenantMiddleware.",
+            hint="Put SessionMiddleware first; keep sessions out of the tenants' environment then.",
+            id="tenancy.E015",
+        )
 
 
 def no_verifier() -> Iterator[CheckMessage]:

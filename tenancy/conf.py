@@ -30,12 +30,16 @@ KEYS = frozenset(
         "DOMAIN_VERIFIER",
         "ENVIRONMENT",
         "GRACE_DAYS",
+        "LISTEN",
         "PLACING",
         "PROVISIONING",
         "PUBLIC_URLCONF",
+        "REFUSAL_VIEWS",
         "RESERVED_SLUGS",
         "RESOLVERS",
         "RETRY_AFTER_S",
+        "STALE_S",
+        "TRUSTED_PROXIES",
     )
 )
 """All keys of `TENANCY`."""
@@ -101,6 +105,16 @@ class Conf:
     def root_urlconf(self) -> str:
         """Django's `ROOT_URLCONF`: what tenants are served."""
         return str(settings.ROOT_URLCONF)
+
+    @property
+    def middleware(self) -> Sequence[str]:
+        """Django's `MIDDLEWARE`."""
+        return list(settings.MIDDLEWARE)
+
+    @property
+    def uses_forwarded_host(self) -> bool:
+        """Django's `USE_X_FORWARDED_HOST`."""
+        return bool(settings.USE_X_FORWARDED_HOST)
 
     @property
     def public_urlconf(self) -> str | None:
@@ -198,11 +212,6 @@ class Conf:
         return settings.MESSAGE_STORAGE
 
     @property
-    def middleware(self) -> Sequence[str]:
-        """Django's `MIDDLEWARE`."""
-        return settings.MIDDLEWARE
-
-    @property
     def cookie_domains(self) -> Mapping[str, str]:
         """Django's settings of cookies' domains that are set, by their names."""
         names = ("SESSION_COOKIE_DOMAIN", "CSRF_COOKIE_DOMAIN", "LANGUAGE_COOKIE_DOMAIN")
@@ -212,6 +221,27 @@ class Conf:
     def csrf_trusted_origins(self) -> Sequence[str]:
         """Django's `CSRF_TRUSTED_ORIGINS`."""
         return settings.CSRF_TRUSTED_ORIGINS
+
+    @property
+    def stale_s(self) -> float:
+        """`STALE_S`: for how long known tenants are served while the registry can't be asked, in s; 300 by default."""
+        return float(self.tenancy.get("STALE_S", 300.0))
+
+    @property
+    def listen(self) -> bool:
+        """`LISTEN`: whether each process listens for changes of the registry; True by default."""
+        return bool(self.tenancy.get("LISTEN", True))
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """`TRUSTED_PROXIES`: networks whose `X-Forwarded-Host` is believed, `"unix"` for a socket; none by default."""
+        return tuple(self.tenancy.get("TRUSTED_PROXIES", ()))
+
+    @property
+    def refusal_views(self) -> Mapping[str, str]:
+        """`REFUSAL_VIEWS`: views, as dotted paths, that answer for `unknown`, `suspended` or `unavailable` tenants."""
+        value: Mapping[str, str] = self.tenancy.get("REFUSAL_VIEWS", {})
+        return value
 
     @property
     def retry_after_s(self) -> int:

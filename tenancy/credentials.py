@@ -31,7 +31,7 @@ _MESSAGES = {
 
 def shared_sessions() -> Iterator[CheckMessage]:
     """E020: sessions of all tenants are in one store, where a session of one is found by another."""
-    if _position(TenantMiddleware) is None or _position(SessionMiddleware) is None:
+    if _position(TenantMiddleware) is None or _position(SessionMiddleware) is None or _sessions_choose():
         return
     engine = conf.session_engine
     name = engine.removeprefix(_ENGINES)
@@ -48,7 +48,7 @@ def shared_sessions() -> Iterator[CheckMessage]:
 def sessions_without_tenant() -> Iterator[CheckMessage]:
     """E021: sessions are looked up before it is known whose they are."""
     tenants, sessions = _position(TenantMiddleware), _position(SessionMiddleware)
-    if tenants is not None and sessions is not None and sessions < tenants:
+    if tenants is not None and sessions is not None and sessions < tenants and not _sessions_choose():
         yield Error(
             f"MIDDLEWARE has {conf.middleware[sessions]!r} before {conf.middleware[tenants]!r}, so no session is of a "
             "tenant.",
@@ -129,6 +129,12 @@ def _position(middleware: type) -> int | None:
         if isinstance(found, type) and issubclass(found, middleware):
             return index
     return None
+
+
+def _sessions_choose() -> bool:
+    """Tell whether the session names the tenant: then it is the platform's, and a verifier says who may go where."""
+    paths = (each if isinstance(each, str) else each[0] for each in conf.resolvers)
+    return "tenancy.resolvers.SessionResolver" in paths
 
 
 def _environment() -> str | None:

@@ -9,6 +9,7 @@ __all__ = [
     "MoveUnfinished",
     "NoCurrentTenant",
     "ProvisioningFailed",
+    "RegistryUnavailable",
     "TenancyError",
     "TenantBusy",
     "TenantExists",
@@ -42,6 +43,10 @@ class TenantExists(TenancyError, ValueError):
 
 class TenantNotActive(TenancyError):
     """This tenant is not active: only active tenants are served."""
+
+
+class RegistryUnavailable(TenancyError):
+    """The registry's database can't be asked, and nothing that is young enough is remembered of this tenant."""
 
 
 class UnknownTenant(TenancyError, LookupError):

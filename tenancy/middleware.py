@@ -5,51 +5,28 @@ of a streaming response is produced within the tenant it is of, step by step.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import partial
-from http import HTTPStatus
 from importlib import import_module
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.core.exceptions import SynchronousOnlyOperation
+from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
-from django.template import TemplateDoesNotExist, loader
 
-from django_schemas.context import asteps_within, steps_within
+from django_schemas.context import asteps_within, steps_within, within
 
 from .conf import conf
 from .context import tenant_context
-from .exceptions import UnknownTenant
+from .exceptions import RegistryUnavailable, UnknownTenant
 from .models import AbstractTenant
-from .resolvers import host_of, load_resolvers
-from .states import Status
+from .paths import behind, script_prefix
+from .proxies import drop_untrusted
+from .refusals import UNAVAILABLE, UNKNOWN, Refusal, redirect, refusal_of, refuse
+from .resolvers import Resolution, host_of, load_resolvers
 
 __all__ = ["TenantMiddleware"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """An answer that no view gave: status, template, and the words if there is no such template."""
-
-    status: HTTPStatus
-    template: str
-    text: str
-
-
-_UNKNOWN = _Refusal(HTTPStatus.NOT_FOUND, "tenancy/unknown.html", "There is nothing at this address.")
-_SUSPENDED = _Refusal(HTTPStatus.FORBIDDEN, "tenancy/suspended.html", "This account is suspended.")
-_UNAVAILABLE = _Refusal(
-    HTTPStatus.SERVICE_UNAVAILABLE, "tenancy/unavailable.html", "This account is being prepared. Please try again."
-)
-_REFUSALS = {
-    Status.SUSPENDED: _SUSPENDED,
-    Status.PROVISIONING: _UNAVAILABLE,
-    Status.MOVING: _UNAVAILABLE,
-    Status.FAILED: _UNAVAILABLE,
-    Status.DELETING: _UNKNOWN,
-    Status.GONE: _UNKNOWN,
-}
 
 
 class TenantMiddleware:
@@ -68,6 +45,8 @@ class TenantMiddleware:
         if self.is_async:
             markcoroutinefunction(self)
         self.resolvers = load_resolvers(conf.resolvers)
+        # What only looks up is asked in the event loop first: what is remembered takes no thread.
+        self.only_look_up = all(getattr(resolver, "only_looks_up", False) for resolver in self.resolvers)
         # Loaded here, not within the first request: what is made as a module is loaded belongs to no tenant.
         for urlconf in filter(None, (conf.root_urlconf, conf.public_urlconf)):
             import_module(urlconf)
@@ -76,67 +55,91 @@ class TenantMiddleware:
         """Answer a request, within its tenant or without a view."""
         if self.is_async:
             return self.__acall__(request)
-        tenant_or_refusal = self.resolve(request)
-        if isinstance(tenant_or_refusal, _Refusal):
-            return refuse(request, tenant_or_refusal)
-        if tenant_or_refusal is None:
+        found = self.resolve(request)
+        if isinstance(found, Refusal):
+            return refuse(request, found)
+        if found is None:
             return cast(HttpResponseBase, self.get_response(request))
-        with tenant_context(tenant_or_refusal):
+        if found.redirect is not None:
+            return redirect(request, found.redirect)
+        with _served(request, found):
             response = self.get_response(request)
-        return streamed_within(tenant_or_refusal, response)
+        return streamed_within(found, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        tenant_or_refusal = await sync_to_async(self.resolve)(request)
-        if isinstance(tenant_or_refusal, _Refusal):
-            return await sync_to_async(refuse)(request, tenant_or_refusal)
-        if tenant_or_refusal is None:
+        found = await self._aresolve(request)
+        if isinstance(found, Refusal):
+            return await sync_to_async(refuse)(request, found)
+        if found is None:
             return cast(HttpResponseBase, await self.get_response(request))
-        async with tenant_context(tenant_or_refusal):
+        if found.redirect is not None:
+            return redirect(request, found.redirect)
+        with _served(request, found):
             response = await self.get_response(request)
-        return streamed_within(tenant_or_refusal, response)
+        return streamed_within(found, response)
 
-    def resolve(self, request: HttpRequest) -> "AbstractTenant | _Refusal | None":
+    def resolve(self, request: HttpRequest) -> Resolution | Refusal | None:
         """Find whom the request is for: an active tenant, nobody (the public host), or why it is refused."""
         request.tenant = None  # type: ignore[attr-defined]
+        drop_untrusted(request)
         try:
-            tenant = next(filter(None, (resolver(request) for resolver in self.resolvers)), None)
-            if tenant is None:
+            found = next(filter(None, (resolver(request) for resolver in self.resolvers)), None)
+            if found is None:
                 return self._public(request)
         except UnknownTenant:
-            return _UNKNOWN
-        refusal = _REFUSALS.get(Status(tenant.status))
-        if refusal is not None:
-            return refusal
-        request.tenant = tenant  # type: ignore[attr-defined]
-        return tenant
+            return UNKNOWN
+        except RegistryUnavailable:
+            return UNAVAILABLE
+        resolution = found if isinstance(found, Resolution) else Resolution(cast(AbstractTenant, found))
+        return refusal_of(resolution.tenant.status) or resolution
 
-    def _public(self, request: HttpRequest) -> "_Refusal | None":
+    async def _aresolve(self, request: HttpRequest) -> Resolution | Refusal | None:
+        if self.only_look_up:
+            try:
+                return self.resolve(request)
+            except SynchronousOnlyOperation:
+                pass
+        return await sync_to_async(self.resolve)(request)
+
+    def _public(self, request: HttpRequest) -> Refusal | None:
         if conf.public_urlconf is None or host_of(request) != conf.base_domain:
-            return _UNKNOWN
+            return UNKNOWN
         request.urlconf = conf.public_urlconf
         return None
 
 
-def refuse(request: HttpRequest, refusal: _Refusal) -> HttpResponse:
-    """Answer without a view: with the project's template for this case, if it has one."""
-    try:
-        body: str = loader.render_to_string(refusal.template, {"status": refusal.status.value}, request=None)
-    except TemplateDoesNotExist:
-        body = refusal.text
-    response = HttpResponse(body, status=refusal.status)
-    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        response["Retry-After"] = str(conf.retry_after_s)
-    return response
+@contextmanager
+def _served(request: HttpRequest, found: Resolution) -> Iterator[None]:
+    """A request that is served to its tenant."""
+    request.tenant = found.tenant  # type: ignore[attr-defined]
+    with tenant_context(found.tenant):
+        if not found.prefix:
+            yield
+            return
+        with behind(request, found.prefix):
+            yield
 
 
-def streamed_within(tenant: AbstractTenant, response: HttpResponseBase) -> HttpResponseBase:
+def streamed_within(found: Resolution, response: HttpResponseBase) -> HttpResponseBase:
     """Let the body of a streaming response be produced within its tenant. A file needs none."""
     if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
         streaming = cast(Any, response)
-        entering = partial(tenant_context, tenant, allow_inactive=True)
+        entering = partial(_streamed, found.tenant, found.prefix)
         content = streaming.streaming_content
         if streaming.is_async:
             streaming.streaming_content = asteps_within(entering, cast(AsyncIterator[Any], aiter(content)))
         else:
             streaming.streaming_content = steps_within(entering, cast(Iterator[Any], iter(content)))
+        # Django closes the iterator itself too, when the client goes away, and first.
+        streaming.close = within(entering, streaming.close)
     return response
+
+
+@contextmanager
+def _streamed(tenant: AbstractTenant, prefix: str) -> Iterator[None]:
+    with tenant_context(tenant, allow_inactive=True):
+        if not prefix:
+            yield
+            return
+        with script_prefix(prefix):
+            yield

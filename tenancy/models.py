@@ -23,21 +23,19 @@ from . import signals
 from .conf import REGISTRY, conf
 from .events import TenantEvent, record
 from .exceptions import TenancyError, TenantExists
-from .hosts import canonical_host
+from .hosts import HOST, canonical_host
 from .managers import TenantManager
 from .placing import choose_database
 from .states import Status, check_transition
 
 __all__ = ["AbstractDomain", "AbstractTenant", "Domain", "Tenant", "TenantEvent"]
 
-_SLUG = r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"
+SLUG = r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"
 _SCHEMA = r"\A[a-z_][a-z0-9_-]*\Z"
 _RESERVED_SCHEMA = r"\A(pg_.*|information_schema|public)\Z"
-_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = rf"\A{_LABEL}(\.{_LABEL})*\Z"
 
 validate_slug = RegexValidator(
-    _SLUG, "Use lower-case letters, digits and hyphens, with a letter or digit at both ends.", "invalid"
+    SLUG, "Use lower-case letters, digits and hyphens, with a letter or digit at both ends.", "invalid"
 )
 
 
@@ -77,7 +75,7 @@ class AbstractTenant(models.Model):
         ordering = ("slug",)
         constraints = (
             models.UniqueConstraint(fields=("db", "schema_name"), name="%(app_label)s_%(class)s_placement"),
-            models.CheckConstraint(condition=models.Q(slug__regex=_SLUG), name="%(app_label)s_%(class)s_slug"),
+            models.CheckConstraint(condition=models.Q(slug__regex=SLUG), name="%(app_label)s_%(class)s_slug"),
             models.CheckConstraint(
                 condition=models.Q(schema_name__regex=_SCHEMA) & ~models.Q(schema_name__regex=_RESERVED_SCHEMA),
                 name="%(app_label)s_%(class)s_schema_name",
@@ -222,7 +220,7 @@ class AbstractDomain(models.Model):
         db_environment = REGISTRY
         ordering = ("host",)
         constraints = (
-            models.CheckConstraint(condition=models.Q(host__regex=_HOST), name="%(app_label)s_%(class)s_host"),
+            models.CheckConstraint(condition=models.Q(host__regex=HOST), name="%(app_label)s_%(class)s_host"),
             models.UniqueConstraint(
                 fields=("tenant",),
                 condition=models.Q(is_primary=True),

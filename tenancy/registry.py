@@ -1,34 +1,49 @@
-"""The registry as the middleware reads it: tenants by slug and by host, remembered for a few seconds in the process.
+"""The registry as the middleware reads it: tenants by slug and by host, remembered in the process.
 
-What is written in this process is seen at once, what others write after `CACHE_TTL_S` at the latest. Inside a
-transaction nothing is remembered, since it may be rolled back.
+What is written in this process is seen once it is committed. What others write is seen as soon as the database tells
+(`listening`), and after `CACHE_TTL_S` at the latest. Inside a transaction nothing is remembered, since it may be rolled
+back. While the database can't be asked, what was remembered serves for `STALE_S`.
 """
 
-from collections import OrderedDict
-from threading import Lock
+import os
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import date
+from decimal import Decimal
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
-from django.db import router, transaction
+from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.utils.asyncio import async_unsafe
 
+from django_schemas.identifiers import MAX_BYTES
+
+from . import listening
 from .conf import conf
-from .models import AbstractDomain, AbstractTenant
+from .exceptions import RegistryUnavailable
+from .memory import Answer, Key, Memory
+from .models import SLUG, AbstractDomain, AbstractTenant
+from .outage import Outage
 
 __all__ = [
     "domain_model",
     "forget",
-    "forget_once_committed",
+    "primary_host_of",
     "remembered",
+    "tell_of_change",
+    "tenant_and_redirect",
     "tenant_by_host",
     "tenant_by_slug",
     "tenant_model",
 ]
 
-Key = tuple[str, str]
-_remembered: OrderedDict[Key, tuple[float, Any]] = OrderedDict()
-"""Column values of tenants (None: there is no such tenant) with the time they expire at, the oldest first."""
-_lock = Lock()
+_memory = Memory()
+_outage = Outage()
+_is_slug = re.compile(SLUG).match
+_UNCHANGING = (str, int, float, UUID, date, Decimal, bytes, type(None))
 
 
 def tenant_model() -> type[AbstractTenant]:
@@ -42,65 +57,161 @@ def domain_model() -> type[AbstractDomain]:
 
 
 def tenant_by_slug(slug: str) -> AbstractTenant | None:
-    """The tenant with that slug, whatever its status."""
-    return _find(("slug", slug), {"slug": slug})
+    """The tenant with that slug, whatever its status.
+
+    Raises:
+        RegistryUnavailable: the database can't be asked, and nothing is remembered of it.
+    """
+    if len(slug) > MAX_BYTES or not _is_slug(slug):
+        return None
+
+    def ask(using: str) -> tuple[Any, Any]:
+        tenant = tenant_model()._default_manager.using(using).filter(slug=slug).first()
+        return (None, None) if tenant is None else (tenant.pk, _columns(tenant))
+
+    columns = _look_up(("slug", slug), ask)
+    return None if columns is None else _tenant(columns)
 
 
 def tenant_by_host(host: str) -> AbstractTenant | None:
-    """The tenant that a host name, in canonical form, was registered for, whatever its status."""
-    return _find(("host", host), {"domains__host": host})
+    """The tenant that a host name, in canonical form, was registered for and verified, whatever its status."""
+    tenant, _ = tenant_and_redirect(host)
+    return tenant
+
+
+def tenant_and_redirect(host: str) -> tuple[AbstractTenant | None, str | None]:
+    """The tenant of a verified host, and the host that requests to it are to be redirected to, if there is one.
+
+    Raises:
+        RegistryUnavailable: the database can't be asked, and nothing is remembered of it.
+    """
+
+    def ask(using: str) -> tuple[Any, Any]:
+        domains = domain_model()._default_manager.using(using).filter(host=host, verified_at__isnull=False)
+        domain = domains.select_related("tenant").first()
+        if domain is None:
+            # Of a sub-domain's tenant it is remembered that the host is not registered, as long as the tenant is.
+            slug, _, rest = host.partition(".")
+            tenants = tenant_model()._default_manager.using(using).filter(slug=slug)
+            return (tenants.values_list("pk", flat=True).first() if rest == conf.base_domain else None), None
+        redirect = _primary_host(using, domain.tenant_id) if domain.redirects else None
+        return domain.tenant_id, (_columns(domain.tenant), redirect)
+
+    found = _look_up(("host", host), ask)
+    return (None, None) if found is None else (_tenant(found[0]), found[1])
+
+
+def primary_host_of(tenant: AbstractTenant) -> str | None:
+    """The verified host that links to a tenant use; None if it has none beside its sub-domain.
+
+    Raises:
+        RegistryUnavailable: the database can't be asked, and nothing is remembered of it.
+    """
+    pk = tenant.pk
+    host: str | None = _look_up(("primary", str(pk)), lambda using: (pk, _primary_host(using, pk)))
+    return host
 
 
 def remembered(key: Key) -> bool:
     """Tell whether a look-up would be answered without asking the database."""
-    return _recall(key) is not None
+    return _memory.fresh(key, conf.cache_ttl_s) is not None
 
 
 def forget() -> None:
     """Forget all that was remembered."""
-    with _lock:
-        _remembered.clear()
+    _memory.forget_all()
 
 
-def forget_once_committed(using: str, **kwargs: object) -> None:
-    """Forget as a change is committed, before which others may still read what was; a receiver of model signals."""
-    transaction.on_commit(forget, using=using)
+def tell_of_change(instance: AbstractTenant | AbstractDomain, using: str, **kwargs: object) -> None:
+    """Forget a tenant in all processes as a change is committed; a receiver of model signals.
+
+    Before the commit others may still read, and remember, what was.
+    """
+    keys: tuple[Key, ...] = ()
+    pk = instance.pk
+    if isinstance(instance, AbstractDomain):
+        # The host too: the row may have been another tenant's.
+        pk, keys = instance.tenant_id, (("host", instance.host),)
+    listening.tell(using, str(pk), *(host for _, host in keys))
+    transaction.on_commit(lambda: _memory.forget(pk, *keys), using=using)
 
 
-def _find(key: Key, condition: dict[str, str]) -> AbstractTenant | None:
-    model = tenant_model()
-    known = _recall(key)
-    tenant: AbstractTenant | None
-    if known is None:
-        # The primary is asked, not a replica: what that has not heard of yet would be remembered for the whole TTL.
-        primary = router.db_for_write(model)
-        tenant = model._default_manager.using(primary).filter(**condition).first()
-        known = (tenant and _values(tenant),)
-        if not transaction.get_connection(primary).in_atomic_block:
-            _remember(key, known)
-        return tenant
+def _told(words: list[str]) -> None:
+    pk, *hosts = words
+    _memory.forget(tenant_model()._meta.pk.to_python(pk), *(("host", host) for host in hosts))
+
+
+def _look_up(key: Key, ask: Callable[[str], tuple[Any, Any]]) -> Any:
+    answer = _memory.fresh(key, conf.cache_ttl_s)
+    if answer is None:
+        answer = _ask_and_remember(key, ask)
+    return answer.value
+
+
+# In an event loop nothing is asked: the middleware goes on in a thread, with what is not remembered.
+@async_unsafe("What is not remembered of the registry can't be looked up in an event loop: use sync_to_async.")
+def _ask_and_remember(key: Key, ask: Callable[[str], tuple[Any, Any]]) -> Answer:
+    # The primary is asked, not a replica: what that has not heard of yet would be remembered for the whole TTL.
+    using = router.db_for_write(tenant_model())
+    connection = transaction.get_connection(using)
+    moment = monotonic()
+    if connection.in_atomic_block:
+        return Answer(*ask(using), moment)
+    if conf.listen:
+        listening.begin(str(using), _told, _memory.doubt_all)
+    changes = _memory.changes
+    try:
+        with _outage.asking():
+            answer = Answer(*_asked(using, ask), moment)
+    except RegistryUnavailable:
+        stale = _memory.stale(key, conf.stale_s)
+        if stale is None:
+            raise
+        return stale
+    _memory.remember(key, answer, changes, conf.cache_size)
+    return answer
+
+
+def _asked(using: str, ask: Callable[[str], tuple[Any, Any]]) -> tuple[Any, Any]:
+    connection = connections[using]
+    was_open = connection.connection is not None
+    try:
+        return ask(using)
+    except (InterfaceError, OperationalError):
+        if not was_open or connection.is_usable():
+            raise
+    # The server was restarted since this thread asked it last: that alone is no outage.
+    connection.close()
+    return ask(using)
+
+
+def _primary_host(using: str, pk: Any) -> str | None:
+    domains = domain_model()._default_manager.using(using)
+    primary = domains.filter(tenant_id=pk, is_primary=True, verified_at__isnull=False)
+    return primary.values_list("host", flat=True).first()
+
+
+def _columns(tenant: AbstractTenant) -> tuple[str | None, tuple[Any, ...], tuple[int, ...]]:
+    values = tuple(getattr(tenant, field.attname) for field in tenant._meta.concrete_fields)
+    # What can be changed in place, as JSON can, each caller gets a copy of.
+    copied = tuple(index for index, value in enumerate(values) if not isinstance(value, _UNCHANGING))
+    return tenant._state.db, values, copied
+
+
+def _tenant(columns: tuple[str | None, tuple[Any, ...], tuple[int, ...]]) -> AbstractTenant:
     # Each caller gets an object of its own: what a view does to request.tenant stays there.
-    return None if known[0] is None else _tenant(model, known[0])
+    db, values, copied = columns
+    own = list(values)
+    for index in copied:
+        own[index] = deepcopy(own[index])
+    model = tenant_model()
+    return model.from_db(db, [field.attname for field in model._meta.concrete_fields], own)
 
 
-def _recall(key: Key) -> tuple[Any] | None:
-    with _lock:
-        expires, known = _remembered.get(key, (0.0, None))
-    return known if monotonic() < expires else None
+def _forked() -> None:
+    global _outage
+    _memory.forked()
+    _outage = Outage()
 
 
-def _remember(key: Key, known: tuple[Any]) -> None:
-    with _lock:
-        _remembered[key] = (monotonic() + conf.cache_ttl_s, known)
-        _remembered.move_to_end(key)
-        while len(_remembered) > conf.cache_size:
-            _remembered.popitem(last=False)
-
-
-def _values(tenant: AbstractTenant) -> tuple[str | None, tuple[Any, ...]]:
-    return tenant._state.db, tuple(getattr(tenant, field.attname) for field in tenant._meta.concrete_fields)
-
-
-def _tenant(model: type[AbstractTenant], values: tuple[str | None, tuple[Any, ...]]) -> AbstractTenant:
-    db, columns = values
-    return model.from_db(db, [field.attname for field in model._meta.concrete_fields], columns)
+os.register_at_fork(after_in_child=_forked)

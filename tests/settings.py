@@ -80,6 +80,7 @@ MIDDLEWARE = [
 TENANCY = {
     "ENVIRONMENT": "tenant",
     "BASE_DOMAIN": "saas.test",
+    "LISTEN": False,  # Tests of it switch it on.
     "PUBLIC_URLCONF": "tests.apps.site.urls_public",
     "RESOLVERS": [
         "tenancy.resolvers.DomainResolver",
@@ -88,6 +89,7 @@ TENANCY = {
     ],
 }
 ROOT_URLCONF = "tests.apps.site.urls"
+STATIC_URL = "static/"
 ALLOWED_HOSTS = ["*"]
 TEMPLATES = [
     {

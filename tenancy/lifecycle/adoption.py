@@ -29,7 +29,7 @@ from ..conf import conf
 from ..events import record
 from ..exceptions import AdoptionRefused, TenantExists
 from ..models import AbstractTenant
-from ..registry import domain_model, forget_once_committed, tenant_model
+from ..registry import domain_model, tell_of_change, tenant_model
 from ..states import Status
 from ..work import working_on
 
@@ -230,7 +230,8 @@ def _register(tenant: AbstractTenant, hosts: Iterable[Host], **data: Any) -> Non
             using=registry
         )
     record(tenant, "adopted", new=tenant.status, placement=str(tenant.placement), **data)
-    forget_once_committed(using=registry)
+    # Rows made in bulk send no signal.
+    tell_of_change(tenant, registry)
 
 
 def _refuse_registered(tenant: AbstractTenant) -> None:

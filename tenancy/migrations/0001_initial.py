@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'swappable': 'TENANCY_DOMAIN_MODEL',
                 'db_environment': 'registry',
-                'constraints': [models.CheckConstraint(condition=models.Q(('host__regex', '\\A[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\\Z')), name='tenancy_domain_host'), models.UniqueConstraint(condition=models.Q(('is_primary', True)), fields=('tenant',), name='tenancy_domain_primary'), models.CheckConstraint(condition=models.Q(('is_primary', True), ('redirects', True), _negated=True), name='tenancy_domain_redirects')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('host__regex', '\\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\\Z')), name='tenancy_domain_host'), models.UniqueConstraint(condition=models.Q(('is_primary', True)), fields=('tenant',), name='tenancy_domain_primary'), models.CheckConstraint(condition=models.Q(('is_primary', True), ('redirects', True), _negated=True), name='tenancy_domain_redirects')],
             },
         ),
         migrations.RunSQL(KEEP_EVENTS, CHANGE_EVENTS),

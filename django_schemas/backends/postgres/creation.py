@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.backends.postgresql import creation
 
-from ...freshness import stop_watching
+from ...apart import hang_up
 
 __all__ = ["DatabaseCreation"]
 
@@ -17,5 +17,5 @@ class DatabaseCreation(_DatabaseCreation):  # type: ignore[misc]
 
     def _nodb_cursor(self) -> Any:
         # Asked for to create, clone or drop a database, which PostgreSQL refuses while there are connections to it.
-        stop_watching()
+        hang_up()
         return super()._nodb_cursor()

@@ -3,13 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from time import sleep
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.views.generic import ListView
+from django.shortcuts import redirect
+from django.template import RequestContext, Template
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.generic import ListView, View
 
 from django_schemas import active_placement
 from tenancy import current_tenant
+from tenancy.decorators import public_only, tenant_required
 from tests.apps.garage.models import Tag
 
 # Made as this module is imported, which is within the first request where the URLconf is loaded lazily.
@@ -94,3 +101,92 @@ def public(request: HttpRequest) -> JsonResponse:
 
 def knows_the_word(request: HttpRequest, tenant: object) -> bool:
     return request.headers.get("X-Word") == "sesame"
+
+
+def claimed(request: HttpRequest) -> str | None:
+    return request.headers.get("X-Claim")
+
+
+def where(request: HttpRequest) -> HttpResponse:
+    """What the templates, the URLconf and the middleware say of the place this request came to."""
+    template = Template(
+        "{% load static %}{% load tenancy %}{% url 'where' %} {% static 'a.css' %} {{ request.path }} "
+        "{{ request.path_info }} {% current_tenant as tenant %}{{ tenant.slug }} "
+        "{% if tenant %}{% tenant_url tenant '/x/' %}{% endif %}"
+    )
+    return HttpResponse(template.render(RequestContext(request)))
+
+
+def slow_where(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(f"{reverse('where')}\n" for _ in range(3))
+
+
+def elsewhere(request: HttpRequest) -> HttpResponse:
+    return redirect("where")
+
+
+def refused(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(f"Sorry, {request.tenant}.")  # type: ignore[attr-defined]
+
+
+async def arefused(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("Sorry.", status=410)
+
+
+@tenant_required
+def tenants_only(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("tenant")
+
+
+@public_only
+async def apublic_only(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("public")
+
+
+@method_decorator(public_only, name="dispatch")
+class PublicOnly(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("public")
+
+
+@tenant_required
+async def atenants_only(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("tenant")
+
+
+ENDED: list[str | None] = []
+"""Whose endless streams came to an end in this process."""
+
+
+def endless(request: HttpRequest) -> StreamingHttpResponse:
+    def events() -> Iterator[str]:
+        try:
+            while True:
+                yield f"data: {json.dumps(seen())}\n\n"
+                sleep(0.01)
+        finally:
+            note_end()
+
+    return StreamingHttpResponse(events(), content_type="text/event-stream")
+
+
+async def aendless(request: HttpRequest) -> StreamingHttpResponse:
+    async def events() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield f"data: {json.dumps(await sync_to_async(seen)())}\n\n"
+                await asyncio.sleep(0.01)
+        finally:
+            note_end()
+
+    return StreamingHttpResponse(events(), content_type="text/event-stream")
+
+
+def note_end() -> None:
+    tenant = current_tenant()
+    ENDED.append(tenant and tenant.slug)
+
+
+def left(request: HttpRequest) -> JsonResponse:
+    tenant, placement = current_tenant(), active_placement()
+    return JsonResponse({"tenant": tenant and tenant.slug, "placement": placement and str(placement), "ended": ENDED})

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections, transaction
+from django.db.models.signals import post_save
 
 from django_schemas import active_placement, wrap_context
 from tenancy import current_tenant, tenant_context
@@ -106,6 +107,21 @@ class TestOneThread:
             assert pool.submit(wrapped).result() == hooli
             assert pool.submit(current_tenant).result() is None
 
+    def test_receivers_of_signals(self, hooli: Tenant, umbrella: Tenant) -> None:
+        """A receiver that is called within a tenant's context finds it current."""
+        found: list[Any] = []
+
+        def look(**kwargs: Any) -> None:
+            found.append((current_tenant(), active_placement()))
+
+        post_save.connect(look, sender=Tag)
+        try:
+            with tenant_context(hooli):
+                Tag.objects.create(name="new", witness="hooli")
+        finally:
+            post_save.disconnect(look, sender=Tag)
+        assert found == [(hooli, hooli.placement)]
+
     def test_contexts_that_end_in_another_order(self, hooli: Tenant, vehement: Tenant) -> None:
         """Contexts held by suspended generators may end in any order: none ends another, none comes back."""
 
@@ -155,6 +171,17 @@ async def test_tasks(tenants: dict[str, Tenant], committed: None) -> None:
         return wrong
 
     assert await asyncio.gather(work("hooli"), work("vehement")) == [0, 0]
+    await sync_to_async(connections.close_all)()
+
+
+async def test_sync_to_async(tenants: dict[str, Tenant], committed: None) -> None:
+    """A function that is called in a thread by asgiref has the tenant of the task that calls it, and leaves none."""
+    for thread_sensitive in (True, False):
+        for slug in ("hooli", "vehement"):
+            async with tenant_context(tenants[slug]):
+                look = sync_to_async(lambda: (current_tenant(), witnesses()), thread_sensitive=thread_sensitive)
+                assert await look() == (tenants[slug], {slug})
+            assert await sync_to_async(current_tenant, thread_sensitive=thread_sensitive)() is None
     await sync_to_async(connections.close_all)()
 
 

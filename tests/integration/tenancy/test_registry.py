@@ -40,19 +40,74 @@ def test_each_caller_gets_an_object_of_its_own() -> None:
 
 def test_forgets_after_the_ttl(settings: Any) -> None:
     """After CACHE_TTL_S a look-up asks again."""
-    settings.TENANCY = {**settings.TENANCY, "CACHE_TTL_S": 0.05}
+    settings.TENANCY = {**settings.TENANCY, "CACHE_TTL_S": 0.5}
     tenant_by_slug("hooli")
     assert remembered(("slug", "hooli"))
-    sleep(0.06)
+    sleep(0.51)
     assert not remembered(("slug", "hooli"))
 
 
 def test_forgets_the_oldest_beyond_its_size(settings: Any) -> None:
-    """CACHE_SIZE bounds what a process remembers, of hosts that strangers make up too."""
+    """CACHE_SIZE bounds what a process remembers, and hosts that strangers make up push no tenant out."""
     settings.TENANCY = {**settings.TENANCY, "CACHE_SIZE": 2}
-    for slug in ("hooli", "x", "y"):
+    slugs = ("hooli", "vehement", "umbrella", "x", "y", "z")
+    for slug in slugs:
         tenant_by_slug(slug)
-    assert [remembered(("slug", slug)) for slug in ("hooli", "x", "y")] == [False, True, True]
+    assert [remembered(("slug", slug)) for slug in slugs] == [False, True, True, False, True, True]
+
+
+def test_json_is_each_callers_own() -> None:
+    """What a caller does to the settings of the tenant that it got changes nobody else's."""
+    tenant_by_slug("hooli")
+    mine = tenant_by_slug("hooli")
+    assert mine is not None
+    mine.settings["plan"] = "mine"
+    again = tenant_by_slug("hooli")
+    assert again is not None
+    assert again.settings == {}
+
+
+def test_missing_is_remembered_briefly(settings: Any) -> None:
+    """A tenant that was made elsewhere is found within a second or so, whatever the TTL."""
+    settings.TENANCY = {**settings.TENANCY, "CACHE_TTL_S": 60}
+    tenant_by_slug("nobody")
+    tenant_by_slug("hooli")
+    assert (remembered(("slug", "nobody")), remembered(("slug", "hooli"))) == (True, True)
+    sleep(1.05)
+    assert (remembered(("slug", "nobody")), remembered(("slug", "hooli"))) == (False, True)
+
+
+def test_forgets_the_tenant_that_changed_alone() -> None:
+    """A change of one tenant, or of a domain of it, makes nothing forgotten of another."""
+    hooli = Tenant.objects.get(slug="hooli")
+    domain = Domain.objects.create(host="one.test", tenant=hooli)
+    for change in (hooli.save, domain.save):
+        tenant_by_slug("hooli")
+        tenant_by_slug("vehement")
+        tenant_by_host("one.test")
+        change()
+        keys = (("slug", "hooli"), ("host", "one.test"), ("slug", "vehement"))
+        assert [remembered(key) for key in keys] == [False, False, True]
+    domain.delete()
+
+
+def test_domain_that_is_given_to_another_tenant() -> None:
+    """It leads to the new one at once, though it was remembered as the old one's."""
+    hooli, vehement = (Tenant.objects.get(slug=slug) for slug in ("hooli", "vehement"))
+    domain = Domain.objects.create(host="one.test", tenant=hooli)
+    before = tenant_by_host("one.test")
+    domain.tenant = vehement
+    domain.save()
+    after = tenant_by_host("one.test")
+    domain.delete()
+    assert (before, after) == (hooli, vehement)
+
+
+@pytest.mark.parametrize("slug", ["", "Hooli", "hooli\x00", "hooli ", "h" * 64, "../hooli", "hööli"])
+def test_what_is_no_slug_is_not_looked_up(nothing_sent: Any, slug: str) -> None:
+    """What no tenant can be called asks nothing, and takes no memory."""
+    with nothing_sent():
+        assert tenant_by_slug(slug) is None
 
 
 def test_nothing_is_remembered_in_a_transaction() -> None:

@@ -29,6 +29,18 @@ def test_no_fault() -> None:
         ({"GRACE_DAYS": "30"}, "tenancy.E031", "no number of days"),
         ({"GRACE_DAYS": -1}, "tenancy.E031", "no number of days"),
         ({"DATABASES": ["default", "shard3"]}, "tenancy.E007", "shard3"),
+        ({"TRUSTED_PROXIES": ["10.0.0.1/8"]}, "tenancy.E011", "10.0.0.1/8"),
+        ({"REFUSAL_VIEWS": {"lost": "tests.apps.site.views.public"}}, "tenancy.E012", "lost"),
+        ({"REFUSAL_VIEWS": {"unknown": "tests.apps.site.views.nowhere"}}, "tenancy.E012", "nowhere"),
+        ({"CACHE_TTL_S": -1}, "tenancy.E013", "CACHE_TTL_S"),
+        ({"STALE_S": "long"}, "tenancy.E013", "long"),
+        ({"BASE_DOMAIN": "saas.test:8000"}, "tenancy.E014", "8000"),
+        ({"BASE_DOMAIN": "bücher.test"}, "tenancy.E014", "bücher"),
+        (
+            {"RESOLVERS": [("tenancy.resolvers.SessionResolver", {"verifier": "builtins.callable"})]},
+            "tenancy.E015",
+            "session middleware",
+        ),
     ],
 )
 def test_fault(settings: Any, change: dict[str, Any], id_: str, message: str) -> None:
@@ -43,3 +55,11 @@ def test_registry_missing(settings: Any) -> None:
     """Without a single-schema environment for it there is no registry."""
     settings.DATABASE_ENVIRONMENTS = {**settings.DATABASE_ENVIRONMENTS, "registry": {}}
     assert "tenancy.E002" in [each.id for each in check_tenancy(None)]
+
+
+@pytest.mark.parametrize(("proxies", "ids"), [([], ["tenancy.E010"]), (["10.0.0.0/8", "unix"], [])])
+def test_forwarded_host(settings: Any, proxies: list[str], ids: list[str]) -> None:
+    """Who uses X-Forwarded-Host says whose it may be."""
+    settings.USE_X_FORWARDED_HOST = True
+    settings.TENANCY = {**settings.TENANCY, "TRUSTED_PROXIES": proxies}
+    assert [each.id for each in check_tenancy(None)] == ids

@@ -1,5 +1,7 @@
 """The canonical form of host names."""
 
+from random import Random
+
 import pytest
 from django.core.exceptions import ValidationError
 
@@ -18,6 +20,15 @@ from tenancy.hosts import canonical_host
         ("bücher.example", "xn--bcher-kva.example"),
         ("BÜCHER.example", "xn--bcher-kva.example"),
         ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
+        ("xn--Bcher-Kva.EXAMPLE.:8000", "xn--bcher-kva.example"),
+        ("b\u0075\u0308cher.example", "xn--bcher-kva.example"),
+        # As browsers do it, not as Python's own codec, for which it is another customer's strasse.example.
+        ("straße.example", "xn--strae-oqa.example"),
+        ("ａｃｍｅ.example", "acme.example"),
+        ("acme。example", "acme.example"),
+        ("acme．example．", "acme.example"),
+        ("ac\u200bme.example", "acme.example"),
+        ("r3---sn.example", "r3---sn.example"),
         ("127.0.0.1", "127.0.0.1"),
         (" acme.example ", "acme.example"),
         ("localhost", "localhost"),
@@ -45,6 +56,17 @@ def test_one_form(given: str, canonical: str) -> None:
         "acme.example:port",
         "acme.example:80:80",
         "[::1]",
+        "[::1]:80",
+        "::1",
+        "my_acme.example",
+        "acme.example:٣",
+        "acme.example：80",
+        "ac\u200dme.example",
+        "xn--a.example",
+        "xn--acme-.example",
+        "xn--.example",
+        "a\u2024b.example",
+        "acme.example。。",
         "*.acme.example",
         "-acme.example",
         "acme-.example",
@@ -58,3 +80,16 @@ def test_no_host(given: str) -> None:
     """What is no host name is refused."""
     with pytest.raises(ValidationError):
         canonical_host(given)
+
+
+def test_the_form_is_its_own_whatever_is_given() -> None:
+    """Of 20,000 heaps of odd characters each is refused, or has a form that is lower case and its own."""
+    draw = Random(1)
+    for _ in range(20_000):
+        letters = draw.choices("abzA0-..:xn--üßıİ。．\u200b\u200d١א[]@ \x00é中ﬁ", k=draw.randint(0, 14))
+        given = draw.choice(("", "xn--")) + "".join(letters)
+        try:
+            canonical = canonical_host(given)
+        except ValidationError:
+            continue
+        assert canonical == canonical.lower() == canonical_host(canonical)

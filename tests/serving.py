@@ -1,0 +1,79 @@
+"""Servers for the tests: gunicorn and uvicorn, with the site of the tests, on a socket that is made before they are."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+
+__all__ = ["Server", "serving"]
+
+COMMANDS = {
+    "gunicorn": "-m gunicorn tests.apps.site.servers:wsgi --bind fd://{fd} --worker-class gthread --threads 2 -w 1",
+    "uvicorn": "-m uvicorn tests.apps.site.servers:asgi --fd {fd} --log-level warning --lifespan off",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs.
+
+    Attributes:
+        port: where it listens, on 127.0.0.1.
+    """
+
+    port: int
+
+    def open(self, host: str, path: str = "/") -> http.client.HTTPResponse:
+        """Send a request; whoever calls reads and closes the response."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("GET", path, headers={"Host": host, "Connection": "close"})
+        return connection.getresponse()
+
+    def get(self, host: str, path: str = "/") -> tuple[int, Any]:
+        """Status and body, which is taken for JSON if it can be."""
+        with self.open(host, path) as response:
+            body = response.read().decode()
+        try:
+            return response.status, json.loads(body)
+        except ValueError:
+            return response.status, body
+
+
+@contextmanager
+def serving(name: str, databases: dict[str, Any] | None = None, **tenancy: Any) -> Iterator[Server]:
+    """Serve the site of the tests, and stop when left.
+
+    Args:
+        name: key of COMMANDS.
+        databases: what is different, by alias.
+        tenancy: settings in TENANCY that are different.
+    """
+    changes = {
+        alias: {"NAME": str(connections[alias].settings_dict["NAME"]), **(databases or {}).get(alias, {})}
+        for alias in connections
+    }
+    site = json.dumps({"databases": changes, "tenancy": tenancy})
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        fd = listening.fileno()
+        process = subprocess.Popen(
+            [sys.executable, *COMMANDS[name].format(fd=fd).split()],
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "SITE": site},
+            pass_fds=[fd],
+        )
+        try:
+            yield Server(listening.getsockname()[1])
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
