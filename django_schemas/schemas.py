@@ -14,6 +14,7 @@ from django.db import DatabaseError, connections, transaction
 
 from .alias import SchemaAlias
 from .caches import forget
+from .emptying import empty
 from .environments import environment
 from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists
 from .identifiers import quote, validate_schema_name
@@ -26,6 +27,7 @@ __all__ = [
     "lock_schema",
     "mark_of",
     "marks_on",
+    "rename_schema",
     "schema_exists",
     "schemas_of",
     "session_lock",
@@ -77,9 +79,9 @@ def marks_on(db: str, environment: str) -> dict[str, Mark]:
     }
 
 
-def schemas_of(db: str, environment: str) -> list[str]:
-    """Names of the schemas in a database that were made for an environment."""
-    return list(marks_on(db, environment))
+def schemas_of(db: str, environment: str, owner: str | None = None) -> list[str]:
+    """Names of the schemas in a database that were made for an environment; for one owner, if one is named."""
+    return [schema for schema, mark in marks_on(db, environment).items() if owner in (None, mark.owner)]
 
 
 def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:
@@ -124,29 +126,55 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
     )
 
 
+def rename_schema(db: str, schema: str, new: str) -> None:
+    """Give a schema that was made here another name. What is bound to the old one finds nothing any more.
+
+    Raises:
+        InvalidSchemaName: one of the names is reserved or no valid name.
+        SchemaDoesNotExist: there is none of this name.
+        SchemaExists: it was made by somebody else, or there is one of the new name.
+    """
+    validate_schema_name(new)
+    _refuse_others(db, schema, "rename", "renamed")
+    if schema_exists(db, new):
+        raise SchemaExists(f"Schema {new!r} in database {db!r} is there already: choose another name.")
+    with connections[db].cursor() as cursor:
+        cursor.execute(f"ALTER SCHEMA {quote(schema)} RENAME TO {quote(new)}")
+    forget(db, schema)
+    forget(db, new)
+
+
 def drop_schema(db: str, schema: str) -> None:
     """Drop a schema that was made here, with all that is in it.
+
+    One that holds much is emptied first, a batch in each transaction: a transaction locks all that it drops, and the
+    server has room for so many locks only. If that is cut off, what is left is dropped by another call.
 
     Raises:
         InvalidSchemaName: the name is reserved (`public`, `pg_*`, `information_schema`) or no valid name.
         SchemaDoesNotExist: there is none of this name.
         SchemaExists: it was made by somebody else.
     """
+    _refuse_others(db, schema, "drop", "dropped")
+    connection = connections[db]
+    if connection.in_atomic_block:
+        # PostgreSQL drops no table for whose rows a deferred constraint is still to be checked.
+        connection.check_constraints()
+    empty(db, schema)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA {quote(schema)} CASCADE")
+    forget(db, schema)
+
+
+def _refuse_others(db: str, schema: str, verb: str, done: str) -> None:
     validate_schema_name(schema)
     if not schema_exists(db, schema):
         raise SchemaDoesNotExist(f"There is no schema {schema!r} in database {db!r}.")
     if mark_of(db, schema) is None:
         raise SchemaExists(
-            f"Schema {schema!r} in database {db!r} was not made by django_schemas, so it is not dropped: "
-            "drop it by hand if you mean to."
+            f"Schema {schema!r} in database {db!r} was not made by django_schemas, so it is not {done}: "
+            f"{verb} it by hand if you mean to."
         )
-    connection = connections[db]
-    if connection.in_atomic_block:
-        # PostgreSQL drops no table for whose rows a deferred constraint is still to be checked.
-        connection.check_constraints()
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP SCHEMA {quote(schema)} CASCADE")
-    forget(db, schema)
 
 
 def lock_schema(alias: SchemaAlias) -> None:

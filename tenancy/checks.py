@@ -21,7 +21,17 @@ __all__ = ["check_tenancy"]
 @register("tenancy")
 def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check TENANCY, and that there is a registry and an environment for tenants."""
-    functions = (unknown_keys, no_registry, no_environment, no_resolvers, no_placing, odd_provisioning, odd_databases)
+    functions = (
+        unknown_keys,
+        no_registry,
+        no_environment,
+        no_resolvers,
+        no_placing,
+        odd_provisioning,
+        odd_databases,
+        no_verifier,
+        odd_grace,
+    )
     return [message for function in (*functions, *credentials.CHECKS) for message in function()]
 
 
@@ -74,9 +84,17 @@ def no_placing() -> Iterator[CheckMessage]:
 
 
 def odd_provisioning() -> Iterator[CheckMessage]:
-    """E006: PROVISIONING is neither of its values."""
-    if conf.provisioning not in ("now", "manual"):
-        yield Error(f"TENANCY['PROVISIONING'] is {conf.provisioning!r}; it is 'now' or 'manual'.", id="tenancy.E006")
+    """E006: PROVISIONING is none of its values."""
+    try:
+        value = conf.provisioning
+    except ImportError as error:
+        yield Error(f"TENANCY['PROVISIONING'] can't be loaded: {error}", id="tenancy.E006")
+        return
+    if not callable(value) and value not in ("now", "on_commit", "manual"):
+        yield Error(
+            f"TENANCY['PROVISIONING'] is {value!r}; it is 'now', 'on_commit', 'manual' or a callable.",
+            id="tenancy.E006",
+        )
 
 
 def odd_databases() -> Iterator[CheckMessage]:
@@ -89,3 +107,21 @@ def odd_databases() -> Iterator[CheckMessage]:
                 f"TENANCY['DATABASES'] names {db!r}, which is no writable database that hosts {name!r}.",
                 id="tenancy.E007",
             )
+
+
+def no_verifier() -> Iterator[CheckMessage]:
+    """E030: what verifies domains can't be loaded, or can't be called."""
+    try:
+        value: object = conf.domain_verifier
+    except ImportError as error:
+        yield Error(f"TENANCY['DOMAIN_VERIFIER'] can't be loaded: {error}", id="tenancy.E030")
+        return
+    if value is not None and not callable(value):
+        yield Error(f"TENANCY['DOMAIN_VERIFIER'] is {value!r}, which can't be called.", id="tenancy.E030")
+
+
+def odd_grace() -> Iterator[CheckMessage]:
+    """E031: GRACE_DAYS is no number of days."""
+    value = conf.tenancy.get("GRACE_DAYS", 0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        yield Error(f"TENANCY['GRACE_DAYS'] is {value!r}, which is no number of days.", id="tenancy.E031")

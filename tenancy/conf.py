@@ -24,7 +24,9 @@ KEYS = frozenset(
         "CACHE_SIZE",
         "CACHE_TTL_S",
         "DATABASES",
+        "DOMAIN_VERIFIER",
         "ENVIRONMENT",
+        "GRACE_DAYS",
         "PLACING",
         "PROVISIONING",
         "PUBLIC_URLCONF",
@@ -107,9 +109,25 @@ class Conf:
         return tuple(self.tenancy.get("DATABASES") or databases_of(self.environment))
 
     @property
-    def provisioning(self) -> str:
-        """`PROVISIONING`: `"now"` (the default) makes the schema as a tenant is created; `"manual"` is up to you."""
-        return str(self.tenancy.get("PROVISIONING", "now"))
+    def provisioning(self) -> str | Callable[..., Any]:
+        """`PROVISIONING`: when a schema is made for a new tenant: `"now"` (the default), `"on_commit"`, `"manual"` (up
+        to you), or what is called with the tenant once it is committed, to enqueue a task, or its dotted path.
+        """
+        value = self.tenancy.get("PROVISIONING", "now")
+        chosen: str | Callable[..., Any] = import_string(value) if isinstance(value, str) and "." in value else value
+        return chosen
+
+    @property
+    def grace_days(self) -> float:
+        """`GRACE_DAYS`: how long after its deletion `tenant purge --all` leaves a tenant, in days; 30 by default."""
+        return float(self.tenancy.get("GRACE_DAYS", 30))
+
+    @property
+    def domain_verifier(self) -> Callable[..., bool] | None:
+        """`DOMAIN_VERIFIER`: tells whether a domain is shown to be its tenant's, or its dotted path; None: all are."""
+        value = self.tenancy.get("DOMAIN_VERIFIER")
+        chosen: Callable[..., bool] | None = import_string(value) if isinstance(value, str) else value
+        return chosen
 
     @property
     def reserved_slugs(self) -> frozenset[str]:

@@ -1,9 +1,12 @@
 """The managers of the registry's models."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
+from .conf import conf
 from .states import Status
 
 __all__ = ["TenantManager", "TenantQuerySet"]
@@ -15,6 +18,10 @@ class TenantQuerySet(models.QuerySet[Any]):
     def active(self) -> "TenantQuerySet":
         """Those that are served."""
         return self.filter(status=Status.ACTIVE)
+
+    def past_grace(self) -> "TenantQuerySet":
+        """Those that were deleted more than `GRACE_DAYS` ago."""
+        return self.filter(status=Status.DELETING, status_since__lt=timezone.now() - timedelta(days=conf.grace_days))
 
 
 class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: ignore[misc]  # made by a function

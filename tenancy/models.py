@@ -130,7 +130,7 @@ class AbstractTenant(models.Model):
             except IntegrityError as error:
                 raise TenantExists(
                     f"Slug {self.slug!r} or schema {self.schema_name!r} on {self.db!r} is taken by another tenant, "
-                    "maybe a deleted one that is not purged yet."
+                    f"maybe a deleted one that is not purged yet.{self._how_to_go_on(using)}"
                 ) from error
             signals.tenant_created.send(sender=type(self), tenant=self)
         else:
@@ -166,6 +166,15 @@ class AbstractTenant(models.Model):
                 ),
                 using=using,
             )
+
+    def _how_to_go_on(self, using: str) -> str:
+        unfinished = (
+            type(self)
+            ._default_manager.using(using)
+            .filter(slug=self.slug, status__in=(Status.PROVISIONING, Status.FAILED))
+        )
+        status = unfinished.values_list("status", flat=True).first()
+        return f" That one is {status}: `manage.py tenant resume-work {self.slug}` goes on with it." if status else ""
 
     def _complete(self) -> None:
         self.slug = self.slug or slug_of(self.name)

@@ -6,13 +6,14 @@ by `TENANCY["PLACING"]`.
 
 from collections.abc import Sequence
 
+from django.db import connections, router
 from django.db.models import Count, Model
 
 from django_schemas.exceptions import ConfigError
 
 from .conf import conf
 
-__all__ = ["choose_database", "fewest_tenants"]
+__all__ = ["choose_database", "fewest_tenants", "round_robin", "smallest"]
 
 
 def choose_database(tenant: Model) -> str:
@@ -35,3 +36,22 @@ def fewest_tenants(tenant: Model, databases: Sequence[str]) -> str:
     rows = type(tenant)._default_manager.filter(db__in=databases).values_list("db").annotate(Count("pk"))
     counts = dict(rows)
     return min(databases, key=lambda db: counts.get(db, 0))
+
+
+def round_robin(tenant: Model, databases: Sequence[str]) -> str:
+    """The database behind that of the newest tenant, in the order of the settings."""
+    rows = type(tenant)._default_manager.using(router.db_for_write(type(tenant))).filter(db__in=databases)
+    newest = rows.order_by("-created_at").values_list("db", flat=True).first()
+    return databases[(databases.index(newest) + 1) % len(databases)] if newest else databases[0]
+
+
+def smallest(tenant: Model, databases: Sequence[str]) -> str:
+    """The database that takes the least room on disk, whatever is in it: that is what fills up."""
+    return min(databases, key=_size)
+
+
+def _size(db: str) -> int:
+    with connections[db].cursor() as cursor:
+        cursor.execute("SELECT pg_catalog.pg_database_size(pg_catalog.current_database())")
+        size: int = cursor.fetchone()[0]
+    return size

@@ -1,35 +1,59 @@
-"""Provisioning: makes a tenant's schema and brings it to the newest migrations.
+"""Provisioning: makes a tenant's schema and brings it to the newest migrations, then makes the tenant active.
 
-Where registry and schema share a database it is one transaction with the tenant's becoming active, and part of the
-caller's transaction if there is one. In another database it runs once the caller's transaction is committed. A failure
-leaves no half-made schema and a tenant that is *failed*, with the reason; `provision()` tries again.
+The schema is made in one transaction, if all migrations can be, and part of the caller's transaction if there is one on
+that database. In another database it is made once the caller's transaction is committed. A failure leaves no half-made
+schema and a tenant that is *failed*, with the reason; a process that dies leaves one that is *provisioning*.
+`provision()` goes on with both.
 """
 
 from typing import Any
 
-from django.db import router, transaction
+from django.db import DatabaseError, InterfaceError, connections, router, transaction
 from django.dispatch import Signal
 
 from django_schemas.migrator import migrate_target, target_of
 
 from . import signals
 from .conf import conf
-from .exceptions import ProvisioningFailed
-from .models import AbstractTenant
-from .states import Status
+from .exceptions import IllegalTransition, ProvisioningFailed, TenantNotActive
+from .models import AbstractTenant, slug_of
+from .registry import tenant_model
+from .releasing import names_of, wait_until_free
+from .states import Status, check_transition
+from .work import working_on
 
-__all__ = ["migrate", "on_created", "provision"]
+__all__ = ["migrate", "on_created", "provision", "unfinished"]
 
 
 def on_created(sender: type[AbstractTenant], tenant: AbstractTenant, **kwargs: Any) -> None:
-    """Provision a new tenant; a receiver of `tenant_created`."""
-    if conf.provisioning != "now":
+    """Provision a new tenant when the settings say; a receiver of `tenant_created`."""
+    if conf.provisioning == "manual":
         return
+    start = conf.provisioning if callable(conf.provisioning) else provision
     registry = router.db_for_write(sender, instance=tenant)
-    if tenant.db == registry or not transaction.get_connection(registry).in_atomic_block:
+    if start is provision and conf.provisioning == "now" and tenant.db == registry:
         provision(tenant)
     else:
-        transaction.on_commit(lambda: provision(tenant), using=registry)
+        # At once if no transaction is open.
+        transaction.on_commit(lambda: start(tenant), using=registry)
+
+
+def unfinished(name: str, **given: str) -> AbstractTenant | None:
+    """The tenant that was to be created by this name and was not provisioned to the end; None if there is none.
+
+    Args:
+        name: of the tenant.
+        given: other fields that it was created with, the slug for example; those that are empty count for nothing.
+    """
+    wanted = {"slug": slug_of(name), **{field: value for field, value in given.items() if value}}
+    found: AbstractTenant | None = (
+        tenant_model()
+        ._default_manager.filter(
+            name=name, status__in=(Status.PROVISIONING, Status.FAILED), work__isnull=True, **wanted
+        )
+        .first()
+    )
+    return found
 
 
 def provision(tenant: AbstractTenant) -> None:
@@ -39,14 +63,17 @@ def provision(tenant: AbstractTenant) -> None:
         IllegalTransition: the tenant is neither *provisioning* nor *failed*.
         ProvisioningFailed: the schema could not be made; the tenant is *failed* with the reason.
     """
+    # Whoever makes the schema holds the lock on it; one for the tenant would take a connection more, of which a pooler
+    # may have none to give while as many tenants are made at once.
+    tenant.refresh_from_db()
     if tenant.status == Status.FAILED:
         tenant.set_status(Status.PROVISIONING)
+    check_transition(tenant.slug, tenant.status, Status.ACTIVE, Status.PROVISIONING)
     signals.tenant_provisioning.send(sender=type(tenant), tenant=tenant)
     try:
-        with transaction.atomic(using=tenant.db):
-            migrate(tenant)
-            if tenant.status == Status.PROVISIONING:
-                tenant.set_status(Status.ACTIVE)
+        wait_until_free(*names_of(tenant))
+        _migrate(tenant)
+        tenant.set_status(Status.ACTIVE, was=Status.PROVISIONING)
     except Exception as error:
         _fail(tenant, error)
         raise ProvisioningFailed(f"Tenant {tenant.slug!r} could not be provisioned: {_reason(error)}") from error
@@ -65,14 +92,30 @@ def migrate(tenant: AbstractTenant, **options: Any) -> Any:
 
     Raises:
         SchemaExists: a schema of that name is there and is not this tenant's.
+        TenantBusy: another process works on the tenant.
+        TenantNotActive: the tenant is deleted or moving, so its schema may not be where it belongs.
     """
+    with working_on(tenant.slug):
+        tenant.refresh_from_db()
+        if tenant.status in (Status.MOVING, Status.DELETING, Status.GONE):
+            raise TenantNotActive(f"Tenant {tenant.slug!r} is {tenant.status}: its schema is not migrated.")
+        return _migrate(tenant, **options)
+
+
+def _migrate(tenant: AbstractTenant, **options: Any) -> Any:
     return migrate_target(target_of(tenant.alias), owner=str(tenant.pk), **options)
 
 
 def _fail(tenant: AbstractTenant, error: Exception) -> None:
-    # What was set in the transaction that is rolled back now is not so.
-    tenant.status = Status.PROVISIONING
-    tenant.set_status(Status.FAILED, _reason(error))
+    for db in {tenant.db, router.db_for_write(type(tenant), instance=tenant)}:
+        if not connections[db].in_atomic_block:
+            # It may be the connection itself that failed.
+            connections[db].close_if_unusable_or_obsolete()
+    try:
+        tenant.set_status(Status.FAILED, _reason(error), was=Status.PROVISIONING)
+    except (DatabaseError, InterfaceError, IllegalTransition):
+        # Nothing can be written down, or the answer alone was lost: the row says where to go on.
+        return
     _once_committed(signals.tenant_provisioning_failed, tenant, error=error)
 
 

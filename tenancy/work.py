@@ -6,10 +6,10 @@ of its own, so PostgreSQL lets go of it when the process or its connection dies;
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
-from django.db import connections, router
+from django.db import DatabaseError, InterfaceError, connections, router
 
 from .exceptions import TenantBusy
 from .registry import tenant_model
@@ -48,4 +48,7 @@ def working_on(*slugs: str) -> Iterator[None]:
         yield
     finally:
         _held.reset(token)
+        with suppress(DatabaseError, InterfaceError):
+            # A backend that is only told to end lets go a little later.
+            connection.rollback()
         connection.close()

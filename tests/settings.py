@@ -45,8 +45,9 @@ _ADOPTED = [
 DATABASE_ENVIRONMENTS = {
     "registry": {"SCHEMA_NAME": "registry", "APPS": _ADOPTED},
     "tenant": {"APPS": _ADOPTED, "ADDITIONAL_SCHEMAS": ["public"]},
-    # Hosted by no database here; tests that need a second multi-schema environment let one host it.
+    # Hosted by no database here; tests that need another multi-schema environment let one host it.
     "depot": {},
+    "crates": {},
 }
 if not POSTGIS_MISSING:
     DATABASE_ENVIRONMENTS["atlas"] = {"ADDITIONAL_SCHEMAS": ["public"]}
@@ -66,6 +67,7 @@ INSTALLED_APPS = [
     "tests.apps.platform",
     "tests.apps.garage",
     "tests.apps.depot",
+    "tests.apps.crates",
 ]
 if not POSTGIS_MISSING:
     INSTALLED_APPS += ["django.contrib.gis", "tests.apps.atlas"]

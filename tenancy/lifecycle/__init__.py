@@ -3,6 +3,22 @@ with its `work` written down, to be resumed.
 """
 
 from .deletion import delete, purge, restore
+from .domains import add_domain, make_primary, redirect_domain, remove_domain, verify_domain
+from .renaming import rename
+from .resuming import resume_work
 from .serving import resume, suspend
 
-__all__ = ["delete", "purge", "restore", "resume", "suspend"]
+__all__ = [
+    "add_domain",
+    "delete",
+    "make_primary",
+    "purge",
+    "redirect_domain",
+    "remove_domain",
+    "rename",
+    "restore",
+    "resume",
+    "resume_work",
+    "suspend",
+    "verify_domain",
+]

@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import checking, listing, making, running, serving
+from . import checking, listing, making, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -12,6 +12,8 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *making.SUBCOMMANDS,
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
+    *naming.SUBCOMMANDS,
+    *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
     *checking.SUBCOMMANDS,
 )

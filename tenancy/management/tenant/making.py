@@ -9,11 +9,12 @@ from django.core.management.base import CommandParser
 
 from django_schemas.drift import Key
 
+from ... import lifecycle
 from ...exceptions import TenantExists
 from ...fleet import behind
 from ...hosts import canonical_host
 from ...models import AbstractTenant
-from ...provisioning import migrate, provision
+from ...provisioning import migrate, provision, unfinished
 from ...registry import domain_model, tenant_model
 from ...states import Status
 from .listing import facts_of
@@ -40,15 +41,21 @@ class Create(Subcommand):
     def handle(self, options: dict[str, Any]) -> None:
         started_s = perf_counter()
         hosts = [canonical_host(host) for host in options["domain"]]
-        taken = domain_model()._default_manager.filter(host__in=hosts).values_list("host", flat=True)
+        given = {"slug": options["slug"], "schema_name": options["schema"], "db": options["db"]}
+        # One that was cut off goes on.
+        tenant = unfinished(options["name"], **given)
+        taken = domain_model()._default_manager.filter(host__in=hosts)
+        if tenant is not None:
+            taken = taken.exclude(tenant_id=tenant.pk)
         if taken:
-            raise TenantExists(f"Host {', '.join(taken)} is taken by another tenant: nothing was done.")
-        tenant = tenant_model()(
-            name=options["name"], slug=options["slug"], schema_name=options["schema"], db=options["db"]
-        )
-        tenant.save()
+            raise TenantExists(f"Host {', '.join(map(str, taken))} is taken by another tenant: nothing was done.")
+        if tenant is None:
+            tenant = tenant_model()(name=options["name"], **given)
+            tenant.save()
+        else:
+            lifecycle.resume_work(tenant)
         for host in hosts:
-            domain_model()(host=host, tenant_id=tenant.pk).save()
+            lifecycle.add_domain(tenant, host)
         if options["json"]:
             self.dump(facts_of([tenant])[0])
         else:

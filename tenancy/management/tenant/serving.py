@@ -5,6 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from ... import lifecycle
+from ...models import AbstractTenant
+from ...registry import tenant_model
 from ...states import Status
 from .subcommand import Subcommand
 
@@ -88,7 +90,7 @@ class Purge(Subcommand):
     """Purge deleted tenants, each after its slug was typed."""
 
     name = "purge"
-    help = "Drop deleted tenants' schemas with all their data."
+    help = "Drop deleted tenants' schemas with all their data; --all: of those whose days of grace are over."
     examples = ("purge acme --yes-really=acme",)
     everyone = (Status.DELETING,)
     destructive = True
@@ -100,6 +102,12 @@ class Purge(Subcommand):
         tenants = self.selected(options)
         self.confirm(tenants, options, "ALL ITS DATA ARE DROPPED. This can't be undone.")
         self.each(tenants, lifecycle.purge)
+
+    def selected(self, options: dict[str, Any]) -> list[AbstractTenant]:
+        """Of all, those that were deleted long enough ago."""
+        chosen = super().selected(options)
+        due = set(tenant_model()._default_manager.past_grace())
+        return chosen if options["slugs"] else [tenant for tenant in chosen if tenant in due]
 
 
 SUBCOMMANDS = (Suspend, Resume, Delete, Restore, Purge)

@@ -9,14 +9,14 @@ from dataclasses import asdict
 from typing import IO, Any, ClassVar, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
-from django.template.defaultfilters import filesizeformat
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from ...lifecycle.sizes import size_of
 from ...models import AbstractTenant
+from ...ownership import schemas_owned
 from . import selecting
 from .failing import UsageError
 from .workers import Outcome, do_all
@@ -224,19 +224,6 @@ def _positive(text: str) -> int:
     return value
 
 
-_ESTIMATE = """
-    SELECT count(*), coalesce(sum(greatest(c.reltuples, s.n_live_tup, 0)), 0)::bigint,
-           coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint
-    FROM pg_catalog.pg_class c
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid
-    WHERE n.nspname = %s AND c.relkind = 'r'
-"""
-
-
 def _held(tenant: AbstractTenant) -> str:
-    """What a tenant's schema holds, in words; the rows as PostgreSQL estimates them."""
-    with connections[tenant.db].cursor() as cursor:
-        cursor.execute(_ESTIMATE, [tenant.schema_name])
-        tables, rows, size = cursor.fetchone()
-    return f"{tables:,} tables, about {rows:,} rows, {filesizeformat(size)}".replace("\xa0", " ")
+    """What all schemas of a tenant hold, in words."""
+    return " + ".join(str(size_of(place)) for place in schemas_owned(tenant)) or "no schema"

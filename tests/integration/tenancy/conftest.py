@@ -54,3 +54,9 @@ def vehement(tenants: dict[str, Tenant], db: None) -> Tenant:
 def umbrella(tenants: dict[str, Tenant], db: None) -> Tenant:
     """A tenant in the other database."""
     return Tenant.objects.get(slug="umbrella")
+
+
+@pytest.fixture(autouse=True)
+def _names_are_free_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests use names again that they just released, and have no process that remembers what these meant."""
+    monkeypatch.setattr("tenancy.releasing._MARGIN", 0)

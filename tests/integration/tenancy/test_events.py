@@ -25,6 +25,7 @@ def test_a_life_is_logged(tenants: object) -> None:
         ("logged", "status", "active", "suspended", "ada", {"reason": "unpaid"}),
         ("logged", "status", "suspended", "deleting", "", {}),
         ("logged", "status", "deleting", "gone", "", {}),
+        ("logged", "purged", "", "", "", {"released": ["default.logged", "logged"]}),
     ]
 
 

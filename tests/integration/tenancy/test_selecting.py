@@ -135,5 +135,5 @@ def test_asking(tenants: Any, args: list[str], typed: str, status: str, monkeypa
         call_command("tenant", "delete", *args, stdout=out, stderr=err)
     assert Tenant.objects.get(slug="hooli").status == status
     assert out.getvalue().startswith("Tenant hooli (Hooli, default.hooli): ")
-    assert all(word in out.getvalue() for word in (" tables, about ", " rows, ", "KB"))
+    assert all(word in out.getvalue() for word in (" tables, ", " rows, ", "KB"))
     assert "to go on" in err.getvalue()

@@ -60,6 +60,13 @@ def test_an_error_lets_go() -> None:
     assert not refused("acme")
 
 
+def test_lets_go_at_once() -> None:
+    """Behind the block the tenant can be worked on without waiting, however soon."""
+    for _ in range(200):
+        with working_on("acme"):
+            pass
+
+
 def hold(ready: Event) -> None:
     """Hold the lock until killed."""
     connections.close_all()

@@ -1,0 +1,69 @@
+"""How much a schema holds, for people to know before it is moved or dropped."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db import connections
+from django.template.defaultfilters import filesizeformat
+
+from django_schemas.identifiers import qualified
+from django_schemas.placement import Placement
+
+__all__ = ["Size", "bytes_of", "size_of"]
+
+_RELATIONS = """
+    SELECT c.relname::text, c.relkind = 'r', pg_catalog.pg_total_relation_size(c.oid)
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relkind IN ('r', 'm', 'S')
+"""
+_BYTES = """
+    SELECT n.nspname::text, pg_catalog.sum(pg_catalog.pg_total_relation_size(c.oid))::bigint
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'm', 'S')
+    GROUP BY n.nspname
+"""
+_BATCH = 500
+"""How many tables' rows one statement counts at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a schema holds.
+
+    Attributes:
+        tables: how many tables.
+        rows: how many rows in all of them, counted.
+        size: bytes on disk, indexes included.
+    """
+
+    tables: int
+    rows: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.tables:,} tables, {self.rows:,} rows, {filesizeformat(self.size)}".replace("\xa0", " ")
+
+
+def size_of(place: Placement) -> Size:
+    """Count what a schema holds; nothing if it is not there."""
+    with connections[place.db].cursor() as cursor:
+        cursor.execute(_RELATIONS, [place.schema])
+        relations = cursor.fetchall()
+        rows = 0
+        tables = [name for name, is_table, _ in relations if is_table]
+        for first in range(0, len(tables), _BATCH):
+            batch = tables[first : first + _BATCH]
+            counts = " UNION ALL ".join(f"SELECT count(*) FROM {qualified(place.schema, name)}" for name in batch)
+            cursor.execute(f"SELECT sum(count) FROM ({counts}) AS counts")
+            rows += int(cursor.fetchone()[0])
+    return Size(len(tables), rows, sum(size for _, _, size in relations))
+
+
+def bytes_of(places: Collection[Placement]) -> dict[Placement, int]:
+    """Bytes on disk of many schemas, indexes included, by one statement for each database; 0 where there is none."""
+    found = dict.fromkeys(places, 0)
+    for db in {place.db for place in places}:
+        with connections[db].cursor() as cursor:
+            cursor.execute(_BYTES, [[place.schema for place in places if place.db == db]])
+            found |= {Placement(db, schema): size for schema, size in cursor.fetchall()}
+    return found
