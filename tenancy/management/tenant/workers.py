@@ -52,8 +52,8 @@ def do_all(tenants: Sequence[AbstractTenant], function: Function, processes: int
     settings = {alias: connections[alias].settings_dict for alias in connections}
     # Started afresh: a copy of this process would share its connections, and has none of its threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(tenants)), context, _start, (settings, actor())) as pool:
-        futures = {pool.submit(_do, function, tenant): tenant for tenant in tenants}
+    with ProcessPoolExecutor(min(processes, len(tenants)), context, django.setup) as pool:
+        futures = {pool.submit(_do_apart, function, tenant, settings, actor()): tenant for tenant in tenants}
         for future in as_completed(futures):
             try:
                 yield future.result()
@@ -66,14 +66,14 @@ def _do(function: Function, tenant: AbstractTenant) -> Outcome:
         return Outcome(tenant.slug, function(tenant) or tenant.status)
     except Exception as error:
         return Outcome(tenant.slug, error=f"{type(error).__name__}: {error}".strip())
-    finally:
-        if multiprocessing.parent_process() is not None:
-            connections.close_all()
 
 
-def _start(settings: dict[str, dict[str, Any]], who: str) -> None:
-    """Make a new process ready: with the databases that its parent uses, acting for whom it acts."""
-    django.setup()
+def _do_apart(function: Function, tenant: AbstractTenant, settings: dict[str, dict[str, Any]], who: str) -> Outcome:
+    """Do it in a process of its own, with the databases that its parent uses, acting for whom that acts."""
     for alias, values in settings.items():
         connections[alias].settings_dict.update(values)
-    acting(who).__enter__()
+    try:
+        with acting(who):
+            return _do(function, tenant)
+    finally:
+        connections.close_all()
