@@ -1,7 +1,7 @@
 """Doing something to many tenants: one after the other, or in processes beside each other.
 
-Processes, not threads: migrating is work of Python's, which threads would do by turns, and what a command prints can
-be told apart by process only.
+Processes, not threads: what a command prints, and where it reads from, can be told apart by process only. Each takes a
+second or more to start, so it pays for much work alone (20 tenants with nothing to migrate: 3 s in one, 6 s in two).
 """
 
 import multiprocessing
