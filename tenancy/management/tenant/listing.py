@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import connections, router
+from django.db import router
 from django.db.models import Max
 from django.template.defaultfilters import filesizeformat
 
 from ...events import TenantEvent
 from ...fleet import behind
+from ...lifecycle.sizes import bytes_of
 from ...models import AbstractTenant
 from ...registry import domain_model, tenant_model
 from ...states import Status
@@ -175,9 +176,10 @@ def facts_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
 
 def _more_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
     """What the databases say of each tenant: a few queries for each database."""
-    late, sizes, events = _behind(tenants), _sizes(tenants), _last_events(tenants)
+    late, events = _behind(tenants), _last_events(tenants)
+    sizes = bytes_of([tenant.placement for tenant in tenants])
     return [
-        {"size": sizes.get(tenant.pk), "behind": late.get(tenant), "last_event": events.get(str(tenant.pk))}
+        {"size": sizes[tenant.placement], "behind": late.get(tenant), "last_event": events.get(str(tenant.pk))}
         for tenant in tenants
     ]
 
@@ -185,26 +187,6 @@ def _more_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
 def _behind(tenants: Sequence[AbstractTenant]) -> dict[AbstractTenant, int]:
     """How many migrations each is behind, of those that have a schema to speak of."""
     return {tenant: len(keys) for tenant, keys in behind(tenants).items()}
-
-
-_SIZES = """
-    SELECT n.nspname::text, coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint
-    FROM pg_catalog.pg_namespace n
-    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'm', 'S')
-    WHERE n.nspname = ANY(%s)
-    GROUP BY 1
-"""
-
-
-def _sizes(tenants: Sequence[AbstractTenant]) -> dict[Any, int]:
-    """Bytes on disk, indexes included; none of those without a schema."""
-    found: dict[Any, int] = {}
-    for db in {tenant.db for tenant in tenants}:
-        here = {tenant.schema_name: tenant.pk for tenant in tenants if tenant.db == db}
-        with connections[db].cursor() as cursor:
-            cursor.execute(_SIZES, [list(here)])
-            found |= {here[schema]: size for schema, size in cursor.fetchall()}
-    return found
 
 
 def _last_events(tenants: Sequence[AbstractTenant]) -> dict[str, str]:
