@@ -29,7 +29,7 @@ from .alias import SchemaAlias
 from .caches import forget
 from .context import activate
 from .environments import environment, environments_on, home
-from .exceptions import SchemaLocked, SchemasError
+from .exceptions import SchemaExists, SchemaLocked, SchemasError
 from .membership import app_labels_of, models_of
 from .schemas import drop_schema, ensure_schema, local_lock_timeout, lock_schema, schema_exists, session_lock
 from .search_path import has_own_session, local_search_path, session_search_path
@@ -182,6 +182,29 @@ class _SchemaExecutor(MigrationExecutor):
             with session_lock(self.target.alias), session_search_path(self.connection, self.target.search_path):
                 yield
 
+    def take_after(self, records: Sequence[tuple[str, str]]) -> list[Point]:
+        """Plan as for a schema with these records, and return the points that they reach; the schema is not there yet.
+
+        Raises:
+            SchemasError: a migration that is recorded is not in the code.
+        """
+        alias = cast(SchemaAlias, self.target.alias)
+        with transaction.atomic(using=alias.db):
+            # Only a schema that holds the records can be read as Django reads them: squashed migrations, for one.
+            ensure_schema(alias)
+            recorder = _SchemaRecorder(self.target)
+            recorder.ensure_schema()
+            with own_tables(self.target):
+                recorder.migration_qs.bulk_create([recorder.Migration(app=app, name=name) for app, name in records])
+            self.loader = _SchemaLoader(self.connection, self.target)
+            transaction.set_rollback(True, using=alias.db)
+        _refuse_unknown(self.loader, records)
+        _refuse_gaps(self.loader)
+        nodes, labels = self.loader.graph.nodes, self.loader.labels
+        points: list[Point] = [key for key in self.loader.applied_migrations if key in nodes and key[0] in labels]
+        self.loader.applied_migrations = {}
+        return points
+
     def check_replacements(self) -> None:
         with own_tables(self.target):
             super().check_replacements()
@@ -225,7 +248,7 @@ def make_plan(target: Target, targets: Sequence[Point] | None = None) -> Plan:
         targets: points to be reached; the newest of each app if None.
     """
     with target_is(target):
-        return _plan(_SchemaExecutor(target), targets)
+        return _plan(_SchemaExecutor(target), targets, syncdb=targets is None)
 
 
 def migrate_target(
@@ -236,6 +259,7 @@ def migrate_target(
     fake_initial: bool = False,
     adopt: bool = False,
     owner: str | None = None,
+    like: Sequence[tuple[str, str]] | None = None,
     lock_timeout: str | None = None,
     verbosity: int = 0,
     interactive: bool = False,
@@ -251,6 +275,7 @@ def migrate_target(
         fake_initial: record initial migrations whose tables are there already.
         adopt: take over a schema that was not made here.
         owner: a word for the schema's mark; a schema that is marked with another is refused.
+        like: for a schema that is not there yet: the records of another, in their order, to whose points it is brought.
         lock_timeout: how long a migration waits for a lock on a table, as PostgreSQL writes it: "5s", "200ms". While
             it waits, all who come later wait behind it. The server's own setting if None. Migrations that are not
             atomic have none: what they do CONCURRENTLY holds up nobody.
@@ -278,7 +303,11 @@ def migrate_target(
             # Somebody else's schema is not even read.
             ensure_schema(alias, owner=owner, adopt=adopt)
         executor = _SchemaExecutor(target, progress, lock_timeout)
-        plan = _plan(executor, targets)
+        if like is not None:
+            if there:
+                raise SchemaExists(f"Schema {target.search_path[0]!r} in database {target.db!r} is there already.")
+            targets = executor.take_after(like)
+        plan = _plan(executor, targets, syncdb=targets is None or like is not None)
         with nullcontext() if alias is None or there else _schema_made(alias, plan, owner):
             _run(executor, plan, signals, fake=fake, fake_initial=fake_initial)
     return plan
@@ -318,7 +347,7 @@ def _run(executor: _SchemaExecutor, plan: Plan, signals: dict[str, Any], *, fake
     _emit(models.signals.post_migrate, target, after.apps, plan, signals)
 
 
-def _plan(executor: _SchemaExecutor, targets: Sequence[Point] | None) -> Plan:
+def _plan(executor: _SchemaExecutor, targets: Sequence[Point] | None, *, syncdb: bool) -> Plan:
     target, loader = executor.target, executor.loader
     _refuse_conflicts(loader)
     _refuse_gaps(loader)
@@ -326,7 +355,25 @@ def _plan(executor: _SchemaExecutor, targets: Sequence[Point] | None) -> Plan:
     wanted = leaves if targets is None else [_replaced(loader, point) for point in targets]
     sequence = executor.migration_plan(wanted)
     steps = [step for step in sequence if step[0].app_label in loader.labels]
-    return Plan(target, steps, sequence if steps else [], wanted, _missing_models(executor) if targets is None else [])
+    return Plan(target, steps, sequence if steps else [], wanted, _missing_models(executor) if syncdb else [])
+
+
+def _refuse_unknown(loader: _SchemaLoader, records: Sequence[tuple[str, str]]) -> None:
+    """Raise SchemasError if a record is of a migration that the code does not have.
+
+    One that is older than another of its app, which the code has, is what squashing left behind.
+    """
+    unknown: dict[str, list[str]] = {}
+    for app, name in records:
+        if app not in loader.labels:
+            continue
+        if (app, name) in loader.disk_migrations:
+            unknown.pop(app, None)
+        elif not any((app, name) in squashed.replaces for squashed in loader.replacements.values()):
+            unknown.setdefault(app, []).append(name)
+    if unknown:
+        found = "; ".join(f"{', '.join(names)} of {app}" for app, names in sorted(unknown.items()))
+        raise SchemasError(f"Migrations are recorded that this code does not have: {found}. Use code that does.")
 
 
 def _refuse_conflicts(loader: _SchemaLoader) -> None:

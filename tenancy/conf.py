@@ -7,6 +7,7 @@ since migrations refer to them.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -23,6 +24,8 @@ KEYS = frozenset(
         "BASE_DOMAIN",
         "CACHE_SIZE",
         "CACHE_TTL_S",
+        "CLONE_EXCLUDE",
+        "CLONE_HOOK",
         "DATABASES",
         "DOMAIN_VERIFIER",
         "ENVIRONMENT",
@@ -36,6 +39,21 @@ KEYS = frozenset(
     )
 )
 """All keys of `TENANCY`."""
+
+_CREDENTIALS = (
+    "sessions.Session",
+    "authtoken.Token",
+    "knox.AuthToken",
+    "token_blacklist.BlacklistedToken",
+    "token_blacklist.OutstandingToken",
+    "oauth2_provider.AccessToken",
+    "oauth2_provider.Grant",
+    "oauth2_provider.IDToken",
+    "oauth2_provider.RefreshToken",
+    "user_sessions.Session",
+    "usersessions.UserSession",
+)
+"""Models of Django and of known apps whose rows let somebody in."""
 
 
 class Conf:
@@ -102,6 +120,21 @@ class Conf:
         value = self.tenancy.get("PLACING", "tenancy.placing.fewest_tenants")
         chosen: Callable[..., str] = import_string(value) if isinstance(value, str) else value
         return chosen
+
+    @property
+    def clone_exclude(self) -> tuple[str, ...]:
+        """`CLONE_EXCLUDE`: labels of models whose rows no clone gets; sessions and tokens of known apps by default."""
+        given = self.tenancy.get("CLONE_EXCLUDE")
+        if given is not None:
+            return tuple(given)
+        known = {model._meta.label for model in apps.get_models()}
+        return tuple(label for label in _CREDENTIALS if label in known)
+
+    @property
+    def clone_hook(self) -> str | None:
+        """`CLONE_HOOK`: dotted path of a function that is called with each clone before anybody sees it; None."""
+        value: str | None = self.tenancy.get("CLONE_HOOK")
+        return value
 
     @property
     def databases(self) -> tuple[str, ...]:

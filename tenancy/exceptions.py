@@ -1,6 +1,7 @@
 """The errors this package raises. Each has one base, `TenancyError`, and a docstring that is its default message."""
 
 __all__ = [
+    "ArchiveInvalid",
     "IllegalTransition",
     "NoCurrentTenant",
     "ProvisioningFailed",
@@ -37,6 +38,10 @@ class TenantNotActive(TenancyError):
 
 class UnknownTenant(TenancyError, LookupError):
     """There is no such tenant."""
+
+
+class ArchiveInvalid(TenancyError, ValueError):
+    """This file is no archive of a tenant, or is damaged."""
 
 
 class IllegalTransition(TenancyError, ValueError):

@@ -42,7 +42,8 @@ def postponed() -> Iterator[None]:
 
 def on_created(sender: type[AbstractTenant], tenant: AbstractTenant, **kwargs: Any) -> None:
     """Provision a new tenant when the settings say; a receiver of `tenant_created`."""
-    if conf.provisioning == "manual" or _postponed.get():
+    # One that is filled from elsewhere is made by whoever fills it.
+    if conf.provisioning == "manual" or tenant.work is not None or _postponed.get():
         return
     start = conf.provisioning if callable(conf.provisioning) else provision
     registry = router.db_for_write(sender, instance=tenant)
@@ -85,6 +86,11 @@ def provision(tenant: AbstractTenant, progress: Progress | None = None) -> None:
     # Whoever makes the schema holds the lock on it; one for the tenant would take a connection more, of which a pooler
     # may have none to give while as many tenants are made at once.
     tenant.refresh_from_db()
+    if tenant.work is not None and tenant.work["kind"] != "provision":
+        # An empty schema would be taken for the one that it was to be filled with.
+        raise IllegalTransition(
+            f"Tenant {tenant.slug!r} has work ({tenant.work['kind']}): `manage.py tenant resume-work` goes on with it."
+        )
     if tenant.status == Status.FAILED:
         tenant.set_status(Status.PROVISIONING)
     check_transition(tenant.slug, tenant.status, Status.ACTIVE, Status.PROVISIONING)

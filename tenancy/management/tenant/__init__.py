@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import checking, listing, making, naming, resuming, running, serving
+from . import checking, copying, listing, making, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -13,6 +13,7 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
     *naming.SUBCOMMANDS,
+    *copying.SUBCOMMANDS,
     *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
     *checking.SUBCOMMANDS,

@@ -1,0 +1,97 @@
+"""A tenant whose schema is filled from somewhere else: what cloning and importing have in common.
+
+Its row is written first, *provisioning*, with all that is needed in its `work`. If the process dies, or what it does
+fails, the schema is dropped, by its mark, and made again from there: by `resume_work`, or by the same call.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connections, router
+
+from django_schemas.schemas import drop_schema
+
+from .. import signals
+from ..exceptions import IllegalTransition, ProvisioningFailed, TenancyError
+from ..models import AbstractTenant
+from ..ownership import owned
+from ..registry import tenant_model
+from ..releasing import names_of, wait_until_free
+from ..states import Status, check_transition
+from ..work import working_on
+
+__all__ = ["begin", "fill", "outside_transactions"]
+
+
+def outside_transactions(*dbs: str) -> None:
+    """Raise TenancyError inside a transaction: the connection that reads sees nothing of it, or waits for it."""
+    for db in dbs:
+        if connections[db].in_atomic_block:
+            raise TenancyError(f"Rows can't be copied inside a transaction on {db!r}: call this outside of atomic().")
+
+
+def begin(work: dict[str, Any], name: str, **given: Any) -> AbstractTenant:
+    """The row of a tenant that is to be filled: a new one, or that of the same work, which was cut off.
+
+    Args:
+        work: what is to be done.
+        name: of the tenant.
+        given: other fields; those that are empty are chosen.
+    """
+    wanted = {field: value for field, value in given.items() if value and field != "settings"}
+    found: AbstractTenant | None = (
+        tenant_model()
+        ._default_manager.filter(name=name, work=work, status__in=(Status.PROVISIONING, Status.FAILED), **wanted)
+        .first()
+    )
+    if found is not None:
+        return found
+    tenant = tenant_model()(name=name, work=work, **given)
+    tenant.save()
+    return tenant
+
+
+def fill(tenant: AbstractTenant, fill_schema: Callable[[AbstractTenant], None]) -> None:
+    """Have a tenant's schema made and filled, and make the tenant active.
+
+    Args:
+        tenant: whose.
+        fill_schema: makes the schema, which is not there, and fills it.
+
+    Raises:
+        ProvisioningFailed: that failed; the tenant is *failed* with the reason, and has no schema.
+    """
+    outside_transactions(tenant.db, router.db_for_write(type(tenant), instance=tenant))
+    with working_on(tenant.slug):
+        tenant.refresh_from_db()
+        if tenant.status == Status.FAILED:
+            tenant.set_status(Status.PROVISIONING)
+        check_transition(tenant.slug, tenant.status, Status.ACTIVE, Status.PROVISIONING)
+        signals.tenant_provisioning.send(sender=type(tenant), tenant=tenant)
+        try:
+            wait_until_free(*names_of(tenant))
+            _drop(tenant)
+            fill_schema(tenant)
+            tenant.set_status(Status.ACTIVE, was=Status.PROVISIONING, work=None)
+        except Exception as error:
+            _fail(tenant, error)
+            raise ProvisioningFailed(f"Tenant {tenant.slug!r} could not be made: {error}") from error
+    signals.tenant_provisioned.send(sender=type(tenant), tenant=tenant)
+
+
+def _drop(tenant: AbstractTenant) -> None:
+    if owned(tenant, tenant.placement):
+        drop_schema(tenant.db, tenant.schema_name)
+
+
+def _fail(tenant: AbstractTenant, error: Exception) -> None:
+    for db in {tenant.db, router.db_for_write(type(tenant), instance=tenant)}:
+        connections[db].close_if_unusable_or_obsolete()
+    try:
+        # In this order: if the answer alone was lost, the tenant is active, and its schema stays.
+        tenant.set_status(Status.FAILED, f"{type(error).__name__}: {error}".strip(), was=Status.PROVISIONING)
+        _drop(tenant)
+    except (DatabaseError, InterfaceError, IllegalTransition):
+        # Nothing can be written down, or the answer alone was lost: the row says where to go on.
+        return
+    signals.tenant_provisioning_failed.send(sender=type(tenant), tenant=tenant, error=error)
