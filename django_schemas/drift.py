@@ -7,24 +7,30 @@ Schemas that have recorded the same migrations are compared with the same one.
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connections, transaction
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations.base import Operation
 
+from .big_ints import widen_integers
 from .catalog import Catalog, Item, read_catalogs
 from .environments import alias_for
 from .identifiers import qualified, quote
 from .membership import models_of
 from .migrator import Point, check_history, load, make_plan, migrate_target, target_of
 from .records import Records, read_records
-from .schemas import drop_schema
+from .schemas import drop_schema, local_lock_timeout
 from .search_path import local_search_path
 from .target import Target
 
-__all__ = ["SCRATCH", "Finding", "find_drift", "mend"]
+__all__ = ["SCRATCH", "Finding", "Key", "behind", "find_drift", "mend"]
+
+Key = tuple[str, str]
+"""A migration: label of its app, and its name."""
 
 SCRATCH = "_check_"
 """What the names of schemas begin with that are made for comparing, and are gone afterwards."""
@@ -35,7 +41,8 @@ class Finding:
     """Something that is not as it should be in a schema.
 
     Attributes:
-        kind: `missing`, `extra`, `different` or `renamed` thing; `stale` record; `behind`; `history`; `sequence`.
+        kind: `missing`, `extra`, `different` or `renamed` thing; `stale` or `unrecorded` record; `behind`; `history`;
+            `sequence`.
         subject: what it is about.
         detail: what was found, and what was expected.
         remedy: what to do about it.
@@ -66,23 +73,83 @@ def find_drift(db: str, environment: str, schemas: Sequence[str]) -> dict[str, l
     catalogs = read_catalogs(db, schemas)
     for records, members in cohorts.items():
         state = _judge(target_of(alias_for(db, members[0], (environment,))), records)
-        expected = _expected(db, environment, state) if state.consistent else None
+        expecting = _Expecting(db, environment)
         for schema in members:
-            found[schema] += state.findings
-            if expected is not None:
-                found[schema] += _differences(expected, catalogs[schema], state.unjudged)
-    for schema, behind in _sequences_behind(db, schemas).items():
-        found[schema] += behind
+            found[schema] += _findings(state, catalogs[schema], expecting)
+    for schema, late in _sequences_behind(db, schemas).items():
+        found[schema] += late
     return found
+
+
+def _findings(state: "_State", catalog: Catalog, expecting: "_Expecting") -> list[Finding]:
+    """What is wrong with one schema."""
+    differences = []
+    if state.consistent:
+        differences = _differences(expecting.of(state.points, catalog), catalog, state.unjudged)
+    if state.missing and (differences or not state.consistent):
+        whole = _differences(expecting.of(None, catalog), catalog, ())
+        if all(each.kind == "renamed" for each in whole):
+            return [*state.stale, *(_unrecorded(key, state.opaque) for key in state.missing), *whole]
+    stale = state.stale
+    if any(each.kind == "extra" for each in differences):
+        stale = [replace(each, remedy=_NEWER, statement=None) for each in stale]
+    return [*stale, *state.others, *differences]
+
+
+_NEWER = "Leave it if a newer release made it, and what is extra here; else mend that first."
+
+
+def _unrecorded(key: Key, opaque: Collection[Key]) -> Finding:
+    by_hand = key in opaque
+    return Finding(
+        "unrecorded",
+        f"record {'.'.join(key)}",
+        "What this migration makes is there, and it is not recorded.",
+        "Find out whether its RunPython or RunSQL was run; then migrate it, or fake that." if by_hand else "Record it.",
+        None if by_hand else ("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, now())", key),
+    )
+
+
+class _Expecting:
+    """What an empty schema holds when it is migrated so far; remembered, since finding out takes a while."""
+
+    def __init__(self, db: str, environment: str) -> None:
+        self.db, self.environment = db, environment
+        self._known: dict[tuple[bool, bool], Catalog] = {}
+
+    def of(self, points: list[Point] | None, found: Catalog) -> Catalog:
+        """What should be there, in a schema whose integers were all widened if that is what was found."""
+        catalog = self._at(points, wide=False)
+        return self._at(points, wide=True) if _narrow(catalog) and not _narrow(found) else catalog
+
+    def _at(self, points: list[Point] | None, *, wide: bool) -> Catalog:
+        key = points is None, wide
+        if key not in self._known:
+            self._known[key] = _expected(self.db, self.environment, points, wide)
+        return self._known[key]
+
+
+def _narrow(catalog: Catalog) -> bool:
+    """Tell whether there are integers of 32 bits."""
+    return any(item.kind == "column" and sql.split(" ", 1)[0] == "integer" for item, sql in catalog.items())
 
 
 def mend(db: str, schema: str, findings: Iterable[Finding]) -> Iterator[tuple[Finding, Exception | None]]:
     """Run the statements of findings that have one, each for itself; tell of each how it went."""
+    connection = connections[db]
+    with connection.cursor() as cursor:
+        # Definitions were written down where these could be seen: operator classes of extensions, for one.
+        cursor.execute("SELECT current_schemas(false)::text[]")
+        (usual,) = cursor.fetchone()
     for finding in findings:
         if finding.statement is None:
             continue
         try:
-            with local_search_path(connections[db], (schema,)), connections[db].cursor() as cursor:
+            with (
+                local_search_path(connection, (schema, *usual)),
+                local_lock_timeout(db, _LOCK_TIMEOUT),
+                connection.cursor() as cursor,
+            ):
                 sql, parameters = finding.statement
                 cursor.execute(sql, parameters or None)
         except Exception as error:
@@ -91,18 +158,28 @@ def mend(db: str, schema: str, findings: Iterable[Finding]) -> Iterator[tuple[Fi
             yield finding, None
 
 
+_LOCK_TIMEOUT = "5s"
+"""How long mending waits for a table, and all who come later behind it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     """How far some schemas are migrated, and what is wrong with their records.
 
     Attributes:
-        findings: what is wrong.
+        stale: records that do not belong there.
+        others: what else is wrong with the records.
+        missing: migrations that are not recorded.
+        opaque: those of them that may change rows, which no catalog tells.
         consistent: whether one could get there by migrating.
         points: where they are; None if they have all there is.
         unjudged: tables that nothing tells of whether they should be there.
     """
 
-    findings: list[Finding]
+    stale: list[Finding]
+    others: list[Finding] = field(default_factory=list)
+    missing: list[Key] = field(default_factory=list)
+    opaque: frozenset[Key] = frozenset()
     consistent: bool = True
     points: list[Point] | None = None
     unjudged: frozenset[str] = frozenset()
@@ -110,6 +187,8 @@ class _State:
 
 def _judge(target: Target, records: Records) -> _State:
     loader = load(target)
+    # What a squashed migration stands for is recorded with it, and may have no file any more.
+    known = {*loader.disk_migrations, *(old for each in loader.disk_migrations.values() for old in each.replaces)}
     findings = [
         Finding(
             "stale",
@@ -119,21 +198,24 @@ def _judge(target: Target, records: Records) -> _State:
             ("DELETE FROM django_migrations WHERE app = %s AND name = %s", (app, name)),
         )
         for app, name in sorted(records)
-        if app not in loader.labels or (app, name) not in loader.disk_migrations
+        if app not in loader.labels or (app, name) not in known
     ]
+    missing = _missing(loader)
+    opaque = frozenset(key for key in missing if any(map(_is_opaque, loader.graph.nodes[key].operations)))
     try:
         check_history(target)
     except InconsistentMigrationHistory as error:
         gap = Finding("history", "records", str(error), "Apply what is missing by hand, then record it.")
-        return _State([*findings, gap], consistent=False)
-    own = {key for key in loader.graph.nodes if key[0] in loader.labels}
-    applied = own & loader.applied_migrations.keys()
-    missing = sorted(own - applied)
+        return _State(findings, [gap], missing, opaque, consistent=False)
     if not missing:
         return _State(findings)
-    behind = Finding("behind", f"{len(missing)} migrations", ", ".join(map(".".join, missing)), "Migrate it.")
+    applied = {key for key in loader.graph.nodes if key[0] in loader.labels}.difference(missing)
+    late = Finding("behind", f"{len(missing)} migrations", ", ".join(map(".".join, missing)), "Migrate it.")
     return _State(
-        [*findings, behind],
+        findings,
+        [late],
+        missing,
+        opaque,
         points=[key for key in sorted(applied) if not _followed(loader, key, applied)],
         # Apps without migrations leave no record of theirs.
         unjudged=frozenset(
@@ -144,30 +226,60 @@ def _judge(target: Target, records: Records) -> _State:
     )
 
 
+def behind(db: str, environment: str, schemas: Sequence[str]) -> dict[str, list[Key]]:
+    """The migrations that each schema has not recorded; by one statement for each 500, and a few for each state."""
+    cohorts: dict[Records, list[Key]] = {}
+    found = {}
+    for schema, records in read_records(db, schemas).items():
+        if records not in cohorts:
+            cohorts[records] = _missing(load(target_of(alias_for(db, schema, (environment,)))))
+        found[schema] = cohorts[records]
+    return found
+
+
+def _is_opaque(operation: Operation) -> bool:
+    return isinstance(operation, RunPython | RunSQL | SeparateDatabaseAndState)
+
+
+def _missing(loader: Any) -> list[Key]:
+    missing = loader.graph.nodes.keys() - loader.applied_migrations.keys()
+    return sorted(key for key in missing if key[0] in loader.labels)
+
+
 def _followed(loader: MigrationLoader, key: tuple[str, str], applied: Collection[tuple[str, str]]) -> bool:
     """Tell whether a later migration of the same app is applied."""
     return any(child.key in applied and child.key[0] == key[0] for child in loader.graph.node_map[key].children)
 
 
-def _expected(db: str, environment: str, state: _State) -> Catalog:
-    """What an empty schema holds when it has been migrated that far."""
+def _expected(db: str, environment: str, points: list[Point] | None, wide: bool) -> Catalog:
+    """What an empty schema holds when it has been migrated that far, and its integers were widened or not."""
     schema = f"{SCRATCH}{secrets.token_hex(8)}"
-    target = target_of(alias_for(db, schema, (environment,)))
-    if all(migration.atomic for migration, _ in make_plan(target, state.points).steps):
+    alias = alias_for(db, schema, (environment,))
+    target = target_of(alias)
+
+    def made() -> Catalog:
+        migrate_target(target, points)
+        if wide:
+            widen_integers(alias)
+        return read_catalogs(db, [schema])[schema]
+
+    if all(migration.atomic for migration, _ in make_plan(target, points).steps):
         with transaction.atomic(using=db):
-            migrate_target(target, state.points)
-            catalog = read_catalogs(db, [schema])[schema]
+            catalog = made()
             transaction.set_rollback(True, using=db)
         return catalog
     try:
-        migrate_target(target, state.points)
-        return read_catalogs(db, [schema])[schema]
+        return made()
     finally:
         drop_schema(db, schema)
 
 
-def _differences(expected: Catalog, found: Catalog, unjudged: Collection[str]) -> Iterator[Finding]:
+def _differences(expected: Catalog, found: Catalog, unjudged: Collection[str]) -> list[Finding]:
     """Compare two catalogs. Of a table that is missing, or extra, only the table itself is told."""
+    return list(_each_difference(expected, found, unjudged))
+
+
+def _each_difference(expected: Catalog, found: Catalog, unjudged: Collection[str]) -> Iterator[Finding]:
     missing = {item: expected[item] for item in expected if item not in found}
     extra = {item: found[item] for item in found if item not in expected and item.table not in unjudged}
     for item, other in _renamed(missing, extra):

@@ -44,6 +44,7 @@ __all__ = [
     "check_history",
     "load",
     "make_plan",
+    "make_records",
     "migrate_target",
     "own_tables",
     "target_of",
@@ -238,6 +239,12 @@ def load(target: Target) -> _SchemaLoader:
 def check_history(target: Target) -> None:
     """Raise InconsistentMigrationHistory if a target has recorded a migration, and one that it needs is not."""
     _refuse_gaps(load(target))
+
+
+def make_records(target: Target) -> None:
+    """Make the table in which a target records its migrations, if it is not there."""
+    with target_is(target):
+        _SchemaRecorder(target).ensure_schema()
 
 
 def make_plan(target: Target, targets: Sequence[Point] | None = None) -> Plan:

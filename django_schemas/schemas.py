@@ -5,12 +5,14 @@ not taken over unless asked, and never dropped.
 """
 
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .alias import SchemaAlias
 from .caches import forget
@@ -29,6 +31,7 @@ __all__ = [
     "mark_of",
     "marks_on",
     "rename_schema",
+    "same_database",
     "schema_exists",
     "schemas_of",
     "session_lock",
@@ -83,6 +86,24 @@ def marks_on(db: str, environment: str) -> dict[str, Mark]:
 def schemas_of(db: str, environment: str, owner: str | None = None) -> list[str]:
     """Names of the schemas in a database that were made for an environment; for one owner, if one is named."""
     return [schema for schema, mark in marks_on(db, environment).items() if owner in (None, mark.owner)]
+
+
+def same_database(one: str, other: str) -> bool:
+    """Tell whether two aliases lead to the same database, whatever their addresses look like.
+
+    A lock that is held on the one can't be had on the other. Nothing else tells: copies of a server share its
+    identifier, and poolers its address.
+    """
+    key = secrets.randbits(62)
+    holder = connections[one].copy()
+    try:
+        holder.set_autocommit(False)
+        with holder.cursor() as held, connections[other].cursor() as asked:
+            held.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+            asked.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
+            return bool(asked.fetchone() == (False,))
+    finally:
+        holder.close()
 
 
 def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool = False) -> bool:
@@ -178,9 +199,14 @@ def _refuse_others(db: str, schema: str, verb: str, done: str) -> None:
         )
 
 
-def lock_schema(alias: SchemaAlias) -> None:
-    """Wait for, and hold until the end of this transaction, the lock on changes to a schema's structure."""
-    _ask_lock(alias, "pg_advisory_xact_lock")
+def lock_schema(alias: SchemaAlias, connection: BaseDatabaseWrapper | None = None) -> None:
+    """Wait for, and hold until the end of this transaction, the lock on changes to a schema's structure.
+
+    Args:
+        alias: the schema.
+        connection: whose transaction; by default that of the thread's own connection.
+    """
+    _ask_lock(alias, "pg_advisory_xact_lock", connection)
 
 
 def is_locked(alias: SchemaAlias) -> bool:
@@ -220,8 +246,8 @@ def local_lock_timeout(db: str, timeout: str | None) -> Iterator[None]:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [former])
 
 
-def _ask_lock(alias: SchemaAlias, function: str) -> Any:
-    with connections[alias.db].cursor() as cursor:
+def _ask_lock(alias: SchemaAlias, function: str, connection: BaseDatabaseWrapper | None = None) -> Any:
+    with (connection or connections[alias.db]).cursor() as cursor:
         cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"django_schemas.{alias.schema}"])
         return cursor.fetchone()[0]
 

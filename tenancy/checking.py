@@ -4,6 +4,7 @@ that is no tenant's. Mends what can be mended without losing anything.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from django_schemas import drift
@@ -77,8 +78,18 @@ def mend(troubles: Sequence[Trouble]) -> Iterator[tuple[Trouble, Exception | Non
         if trouble.finding.kind == "scratch":
             drop_schema(place.db, place.schema)
             yield trouble, None
-        for _, error in drift.mend(place.db, place.schema, [trouble.finding]):
-            yield trouble, error
+        elif trouble.finding.statement is not None:
+            yield trouble, _mended(trouble)
+
+
+def _mended(trouble: Trouble) -> Exception | None:
+    place, tenant = trouble.placement, trouble.tenant
+    try:
+        with working_on(tenant.slug) if tenant else nullcontext():
+            ((_, error),) = drift.mend(place.db, place.schema, [trouble.finding])
+    except TenantBusy as busy:
+        return busy
+    return error
 
 
 def _unfinished(tenant: AbstractTenant) -> Finding | None:

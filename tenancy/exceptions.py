@@ -1,8 +1,12 @@
 """The errors this package raises. Each has one base, `TenancyError`, and a docstring that is its default message."""
 
 __all__ = [
+    "AdoptionRefused",
     "ArchiveInvalid",
     "IllegalTransition",
+    "MoveFailed",
+    "MoveRefused",
+    "MoveUnfinished",
     "NoCurrentTenant",
     "ProvisioningFailed",
     "TenancyError",
@@ -22,6 +26,10 @@ class TenancyError(Exception):
 
 class NoCurrentTenant(TenancyError):
     """No tenant is current."""
+
+
+class AdoptionRefused(TenancyError):
+    """These tables or this schema can't become a tenant's."""
 
 
 class TenantBusy(TenancyError):
@@ -46,6 +54,18 @@ class ArchiveInvalid(TenancyError, ValueError):
 
 class IllegalTransition(TenancyError, ValueError):
     """A tenant can't go from its status to this one."""
+
+
+class MoveRefused(TenancyError):
+    """A tenant can't be moved so, or this move can't be undone: nothing was done."""
+
+
+class MoveFailed(TenancyError):
+    """A tenant could not be moved. It is where it was, and what it was."""
+
+
+class MoveUnfinished(TenancyError):
+    """A move was cut off. The tenant is not served until it is resumed or aborted; no data are lost."""
 
 
 class ProvisioningFailed(TenancyError):

@@ -126,6 +126,7 @@ class AbstractTenant(models.Model):
             try:
                 with transaction.atomic(using=using):
                     super().save(*args, **kwargs)
+                    self._refuse_promised(using)
                     record(self, "created", new=self.status, placement=str(self.placement))
             except IntegrityError as error:
                 raise TenantExists(
@@ -166,6 +167,12 @@ class AbstractTenant(models.Model):
                 ),
                 using=using,
             )
+
+    def _refuse_promised(self, using: str) -> None:
+        """Raise TenantExists if another tenant is being moved to this placement."""
+        movers = type(self)._default_manager.using(using).filter(work__to=self.db, work__schema=self.schema_name)
+        for mover in movers.exclude(pk=self.pk):
+            raise TenantExists(f"Tenant {mover.slug!r} is being moved to {self.placement}: choose another schema.")
 
     def _how_to_go_on(self, using: str) -> str:
         unfinished = (

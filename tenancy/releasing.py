@@ -28,8 +28,13 @@ def names_of(tenant: AbstractTenant) -> list[str]:
     return [str(tenant.placement), tenant.slug]
 
 
-def wait_until_free(*names: str) -> None:
-    """Wait until it is long enough ago that any of these names was released: a slug, a host or a placement as text."""
+def wait_until_free(*names: str, but: AbstractTenant | None = None) -> None:
+    """Wait until it is long enough ago that any of these names was released: a slug, a host or a placement as text.
+
+    Args:
+        names: which.
+        but: a tenant that may have released them itself: nobody is mistaken for itself.
+    """
     if conf.cache_ttl_s <= 0:
         return
     ttl = timedelta(seconds=conf.cache_ttl_s * _MARGIN)
@@ -37,6 +42,8 @@ def wait_until_free(*names: str) -> None:
     for name in names:
         released |= Q(data__released__contains=[name])
     events = TenantEvent.objects.using(router.db_for_write(tenant_model())).filter(at__gt=timezone.now() - ttl)
+    if but is not None:
+        events = events.exclude(tenant_id=str(but.pk))
     last = events.filter(released).order_by("at").last()
     if last is not None:
         sleep(max((last.at + ttl - timezone.now()).total_seconds(), 0))

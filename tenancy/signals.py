@@ -1,7 +1,8 @@
 """The signals of a tenant's life. Each has the tenant model as sender and a keyword `tenant`.
 
 `tenant_created` comes with the row, before there is a schema: what provisions new tenants listens to it.
-`tenant_status_changed` also has `old`, `new` and `reason`; `tenant_provisioning_failed` has `error`.
+`tenant_status_changed` also has `old`, `new` and `reason`; `tenant_provisioning_failed` has `error`;
+`tenant_moved` has `old` and `new`, placements.
 Those that tell of a change are sent once it is committed.
 """
 

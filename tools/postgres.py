@@ -36,7 +36,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psycopg2.extensions
 
-__all__ = ["Cluster", "PostgresError", "Server", "another_standby", "ensure", "remove", "status", "stop"]
+__all__ = [
+    "Cluster",
+    "PostgresError",
+    "Server",
+    "another_primary",
+    "another_standby",
+    "ensure",
+    "remove",
+    "status",
+    "stop",
+]
 
 OLDEST_MAJOR = 14
 PROGRAMS = ("initdb", "pg_ctl", "postgres")
@@ -215,6 +225,27 @@ def another_standby(primary: int, home: Path | None = None) -> Iterator[tuple[Se
         shutil.rmtree(server.folder)
 
 
+@contextmanager
+def another_primary(home: Path | None = None) -> Iterator[tuple[Server, Path]]:
+    """Give a new server, of another major version if there are programs of one, for tests that need a second one.
+
+    As with `another_standby`, the programs come with it, to start it again.
+    """
+    with _locked(home or _home()) as home:
+        found = list(_all_programs(home))
+        programs, major = next((each for each in found if each[1] != found[0][1]), found[0])
+        folder = Path(tempfile.mkdtemp(prefix=f"primary-{major}-", dir=home))
+        folder.rmdir()
+        _make(folder, partial(_init, programs))
+        server = Server(folder)
+        server.start(programs)
+    try:
+        yield server, programs
+    finally:
+        server.stop()
+        shutil.rmtree(server.folder)
+
+
 def stop(home: Path | None = None) -> list[str]:
     """Stop all servers of this checkout, standbys first, and return their names."""
     home = home or _home()
@@ -369,14 +400,19 @@ def _locked(home: Path) -> Iterator[Path]:
 
 def _find_programs(home: Path) -> tuple[Path, int]:
     """Return the folder of the programs to use, and their major version."""
-    candidates = list(_candidates())
-    for folder in candidates:
+    for found in _all_programs(home):
+        return found
+    raise PostgresError(NONE_FOUND.format(", ".join(map(str, _candidates())) or "the usual folders"))
+
+
+def _all_programs(home: Path) -> Iterator[tuple[Path, int]]:
+    """Yield each folder of programs that can be used, with their major version, the preferred one first."""
+    for folder in _candidates():
         if all((folder / program).exists() for program in PROGRAMS):
             folder = _reachable(folder, home)
             major = int(_run(folder / "postgres", "--version").split(") ")[1].split(".")[0])
             if major >= OLDEST_MAJOR:
-                return folder, major
-    raise PostgresError(NONE_FOUND.format(", ".join(map(str, candidates)) or "the usual folders"))
+                yield folder, major
 
 
 def _candidates() -> Iterator[Path]:

@@ -5,6 +5,8 @@ with its `work` written down, to be resumed.
 from .cloning import clone
 from .deletion import delete, purge, restore
 from .domains import add_domain, make_primary, redirect_domain, remove_domain, verify_domain
+from .leftovers import drop_leftovers, leftovers
+from .move import abort_move, move, outlook, resume_move
 from .renaming import rename
 from .resuming import resume_work
 from .serving import resume, suspend
@@ -12,12 +14,17 @@ from .transfer import export, import_
 from .watching import provision_in_background
 
 __all__ = [
+    "abort_move",
     "add_domain",
     "clone",
     "delete",
+    "drop_leftovers",
     "export",
     "import_",
+    "leftovers",
     "make_primary",
+    "move",
+    "outlook",
     "provision_in_background",
     "purge",
     "redirect_domain",
@@ -25,6 +32,7 @@ __all__ = [
     "rename",
     "restore",
     "resume",
+    "resume_move",
     "resume_work",
     "suspend",
     "verify_domain",

@@ -92,7 +92,9 @@ def purge(tenant: AbstractTenant) -> None:
         _refuse_unmarked(tenant)
         _note(tenant, kind="purge")
         for place in schemas_owned(tenant):
-            drop_schema(place.db, place.schema)
+            # Two aliases may lead to one database.
+            if owned(tenant, place):
+                drop_schema(place.db, place.schema)
         with transaction.atomic(using=_registry(tenant)):
             hosts = [domain.host for domain in tenant.domains.all()]  # type: ignore[attr-defined]
             tenant.set_status(Status.GONE, work=None)

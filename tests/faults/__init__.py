@@ -5,6 +5,6 @@ unharmed and lists them; `run` breaks it at one. Nothing is mocked: the transact
 ends there.
 """
 
-from .harness import HOWS, Fault, Outcome, faults_at, points_of, run
+from .harness import HOWS, Fault, Outcome, faults_at, leave_inherited_connections, points_of, run
 
-__all__ = ["HOWS", "Fault", "Outcome", "faults_at", "points_of", "run"]
+__all__ = ["HOWS", "Fault", "Outcome", "faults_at", "leave_inherited_connections", "points_of", "run"]

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from multiprocessing import get_context
 from typing import Any
 
@@ -19,7 +18,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-__all__ = ["HOWS", "Fault", "Outcome", "faults_at", "points_of", "run"]
+__all__ = ["HOWS", "Fault", "Outcome", "faults_at", "leave_inherited_connections", "points_of", "run"]
 
 HOWS = ("error", "backend", "unanswered", "kill")
 """What happens at a point.
@@ -40,13 +39,21 @@ class Fault:
 
     Attributes:
         how: one of `HOWS`.
-        at: which point, from 1.
+        at: which point, from 1; or a text, for the first that holds it.
+        behind: how many points behind that one.
         sqlstate: of an error; disk full by default.
     """
 
     how: str
-    at: int
+    at: int | str
+    behind: int = 0
     sqlstate: str = "53100"
+
+    def number(self, points: Iterable[str]) -> int | None:
+        """Which point that is, from 1, as far as can be told of those that were passed."""
+        if isinstance(self.at, int):
+            return self.at + self.behind
+        return next((number + self.behind for number, point in enumerate(points, 1) if self.at in point), None)
 
 
 @dataclass(slots=True)
@@ -106,14 +113,22 @@ def run(function: Callable[[], Any], fault: Fault | None = None, timeout_s: floa
     return outcome
 
 
+def leave_inherited_connections() -> None:
+    """Have a forked process open connections of its own. The parent's stay referred to: nothing may close them."""
+    for each in connections.all(initialized_only=True):
+        _inherited.append(each.connection)
+        each.connection = None
+
+
+_inherited: list[Any] = []
+
+
 def _name(pid: int | None) -> str:
     return f"faults-{pid}"
 
 
 def _child(function: Callable[[], Any], fault: Fault | None, answer: Any) -> None:
-    inherited = [(each, each.connection) for each in connections.all(initialized_only=True)]
-    for each, _ in inherited:
-        each.connection = None
+    leave_inherited_connections()
     os.environ["PGAPPNAME"] = _name(os.getpid())
     outcome = Outcome()
     breaker = _Breaker(fault, outcome)
@@ -122,7 +137,7 @@ def _child(function: Callable[[], Any], fault: Fault | None, answer: Any) -> Non
         outcome.result = function()
     except Exception as error:
         outcome.error = f"{type(error).__name__}: {error}".strip()
-    if fault is not None and (fault.how, fault.at) == ("kill", len(outcome.points) + 1):
+    if fault is not None and (fault.how, fault.number(outcome.points)) == ("kill", len(outcome.points) + 1):
         os.kill(os.getpid(), signal.SIGKILL)
     answer.send_bytes(pickle.dumps(outcome))
     answer.close()
@@ -135,7 +150,6 @@ class _Breaker:
 
     def __init__(self, fault: Fault | None, outcome: Outcome) -> None:
         self.fault, self.outcome = fault, outcome
-        self.counter = count(1)
         self.quiet = False
 
     def watch(self, connection: Any, **kwargs: Any) -> None:
@@ -177,8 +191,9 @@ class _Breaker:
 
     def due(self, connection: BaseDatabaseWrapper, sql: str) -> bool:
         """Count a point, and tell whether it is the one."""
-        self.outcome.points.append(f"{connection.alias}: {' '.join(sql.split())}")
-        return next(self.counter) == (self.fault and self.fault.at)
+        points = self.outcome.points
+        points.append(f"{connection.alias}: {' '.join(sql.split())}")
+        return self.fault is not None and self.fault.number(points) == len(points)
 
     def strike(self, connection: Any) -> None:
         """Kill the process, or the backend of a connection."""

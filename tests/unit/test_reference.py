@@ -8,6 +8,8 @@ from django.core.management import find_commands
 
 import django_schemas
 from django_schemas import checks, exceptions, moves
+from tenancy import checks as tenancy_checks
+from tenancy import credentials
 from tenancy import exceptions as tenancy_exceptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +27,12 @@ def test_checks(id_: str) -> None:
     """Each check has a row that says what is wrong and what to do."""
     row = next(line for line in REFERENCE.splitlines() if re.match(rf"\| `(django_schemas\.)?{id_}` \|", line))
     assert all(cell.strip() for cell in row.split("|")[1:4])
+
+
+@pytest.mark.parametrize("id_", ids(tenancy_checks, credentials))
+def test_tenancy_checks(id_: str) -> None:
+    """Each check of tenancy is named."""
+    assert f"`{id_}`" in REFERENCE.partition("Checks: `tenancy.E001`")[2] or id_ == "E001"
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,19 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import checking, copying, listing, making, naming, resuming, running, serving
+from . import adopting, checking, copying, listing, making, moving, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
 
 SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *making.SUBCOMMANDS,
+    *adopting.SUBCOMMANDS,
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
     *naming.SUBCOMMANDS,
     *copying.SUBCOMMANDS,
+    *moving.SUBCOMMANDS,
     *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
     *checking.SUBCOMMANDS,

@@ -15,16 +15,16 @@ class Check(Subcommand):
 
     name = "check"
     help = "Find what is not as it should be in tenants' schemas; --fix mends what is safe."
+    examples = ("check", "check acme globex --json", "check --db shard2 --fix")
     everyone = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
         parser.add_argument("--fix", action="store_true", help="Mend what can be mended without losing anything.")
-        parser.add_argument("--json", action="store_true", help="For machines.")
 
     def handle(self, options: dict[str, Any]) -> None:
-        tenants = self.selected(options)
-        troubles = [*find_trouble(tenants), *(find_debris() if options["all"] else ())]
+        tenants, everyone = self.selected_or_all(options)
+        troubles = [*find_trouble(tenants), *(find_debris() if everyone else ())]
         mended = dict(mend(troubles)) if options["fix"] else {}
         left = [trouble for trouble in troubles if mended.get(trouble, trouble) is not None]
         if options["json"]:

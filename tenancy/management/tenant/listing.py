@@ -1,36 +1,52 @@
-"""`tenant list` and `tenant show`: what the registry knows."""
+"""`tenant list`, `show`, `status` and `events`: what is known of tenants, and how their schemas stand."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.db import connections, router
+from django.db.models import Max
+from django.template.defaultfilters import filesizeformat
 
+from ...events import TenantEvent
+from ...fleet import behind
 from ...models import AbstractTenant
 from ...registry import domain_model, tenant_model
+from ...states import Status
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "facts_of"]
 
 
 class List(Subcommand):
-    """List all tenants as a table or as JSON."""
+    """List tenants as a table or as JSON."""
 
     name = "list"
-    help = "List all tenants."
+    help = "List tenants; all if none are chosen."
+    examples = ("list", "list --status failed", "list --db shard2 --long", "list --json")
+    everyone = None
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="For machines.")
+        self.add_selectors(parser)
+        parser.add_argument(
+            "--long",
+            action="store_true",
+            help="With size, migrations behind, last event, domains: asks databases.",
+        )
 
     def handle(self, options: dict[str, Any]) -> None:
-        tenants = list(tenant_model()._default_manager.all())
-        if options["json"]:
-            self.dump(facts_of(tenants))
-        else:
-            self.table(
-                ("SLUG", "STATUS", "DATABASE", "SCHEMA", "NAME"),
-                [(tenant.slug, tenant.status, tenant.db, tenant.schema_name, tenant.name) for tenant in tenants],
-            )
+        tenants, _ = self.selected_or_all(options)
+        facts = facts_of(tenants)
+        if options["long"]:
+            facts = [one | more for one, more in zip(facts, _more_of(tenants), strict=True)]
+        if self.for_machines:
+            self.dump(facts)
+            return
+        columns = {"SLUG": "slug", "STATUS": "status", "DATABASE": "db", "SCHEMA": "schema_name", "NAME": "name"}
+        if options["long"]:
+            columns |= {"SIZE": "size", "BEHIND": "behind", "LAST EVENT": "last_event", "DOMAINS": "domains"}
+        self.table(tuple(columns), [tuple(_shown(key, each[key]) for key in columns.values()) for each in facts])
 
 
 class Show(Subcommand):
@@ -38,31 +54,107 @@ class Show(Subcommand):
 
     name = "show"
     help = "Show tenants in full."
+    examples = ("show acme", "show acme globex --json")
     everyone = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
-        parser.add_argument("--json", action="store_true", help="For machines.")
 
     def handle(self, options: dict[str, Any]) -> None:
         tenants = self.selected(options)
-        if options["json"]:
-            self.dump(facts_of(tenants))
+        facts = [one | more for one, more in zip(facts_of(tenants), _more_of(tenants), strict=True)]
+        if self.for_machines:
+            self.dump(facts)
             return
-        for facts in facts_of(tenants):
-            for key, value in facts.items():
-                shown = ", ".join(value) if isinstance(value, list) else value
-                self.say(f"{key:>15}  {shown}")
+        for each in facts:
+            for key, value in each.items():
+                self.say(f"{key:>15}  {_shown(key, value)}")
             self.say("")
 
 
-SUBCOMMANDS = (List, Show)
+class StatusOf(Subcommand):
+    """The fleet at a glance."""
+
+    name = "status"
+    help = "The fleet at a glance: how many of which status where, who is behind, what is under way, what failed."
+    examples = ("status", "status --db shard2", "status --json")
+    everyone = None
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+
+    def handle(self, options: dict[str, Any]) -> None:
+        tenants, _ = self.selected_or_all(options)
+        late = {tenant.slug: count for tenant, count in _behind(tenants).items() if count}
+        if self.for_machines:
+            self.dump([one | {"behind": late.get(one["slug"], 0)} for one in facts_of(tenants)])
+            return
+        statuses = [str(status) for status in Status if any(tenant.status == status for tenant in tenants)]
+        counts = Counter((tenant.db, tenant.status) for tenant in tenants)
+        rows = [(db, [counts[db, status] for status in statuses]) for db in sorted({tenant.db for tenant in tenants})]
+        self.table(
+            ("DATABASE", *map(str.upper, statuses), "ALL"),
+            [(db, *map(str, numbers), str(sum(numbers))) for db, numbers in rows],
+        )
+        self._tell("Behind", [f"{slug}: {count} migrations" for slug, count in late.items()])
+        self._tell(
+            "Under way", [f"{each.slug}: {each.work.get('kind', 'work')}" for each in tenants if each.work is not None]
+        )
+        failed = [tenant for tenant in tenants if tenant.status == Status.FAILED]
+        self._tell("Failed", [f"{tenant.slug}: {tenant.status_reason or 'no reason is known'}" for tenant in failed])
+
+    def _tell(self, title: str, lines: Sequence[str]) -> None:
+        if lines:
+            self.say(f"{title} ({len(lines)}):")
+        for line in lines:
+            self.say(f"  {line}")
+
+
+class Events(Subcommand):
+    """The log."""
+
+    name = "events"
+    help = "The log of what was done to tenants, also to those that are gone; the newest last."
+    examples = ("events", "events acme --limit 100", "events --json")
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", nargs="?", metavar="SLUG", help="What it is or was called.")
+        parser.add_argument("--limit", type=int, default=50, metavar="N", help="The last N; 50 if left out.")
+
+    def handle(self, options: dict[str, Any]) -> None:
+        events = TenantEvent.objects.using(router.db_for_write(tenant_model()))
+        if options["slug"]:
+            # Under whatever name: a tenant that was renamed has one story.
+            ids = events.filter(slug=options["slug"]).order_by().values_list("tenant_id", flat=True).distinct()
+            events = events.filter(tenant_id__in=list(ids))
+        found = list(events.order_by("-pk")[: max(options["limit"], 0)])[::-1]
+        if self.for_machines:
+            keys = ("slug", "kind", "old", "new", "actor", "data", "tenant_id")
+            self.dump([{"at": each.at.isoformat()} | {key: getattr(each, key) for key in keys} for each in found])
+            return
+        self.table(
+            ("AT", "SLUG", "WHAT", "BY", "MORE"),
+            [
+                (
+                    f"{each.at:%Y-%m-%d %H:%M:%S}",
+                    each.slug,
+                    f"{each.kind} {each.old} -> {each.new}" if each.old else f"{each.kind} {each.new}".strip(),
+                    each.actor,
+                    ", ".join(f"{key}: {value}" for key, value in each.data.items()),
+                )
+                for each in found
+            ],
+        )
+
+
+SUBCOMMANDS = (List, Show, StatusOf, Events)
 
 
 def facts_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
     """What is known of each tenant, for people and machines; one query for the hosts of all."""
     hosts = defaultdict(list)
-    for pk, host in domain_model()._default_manager.values_list("tenant_id", "host"):
+    pks = [tenant.pk for tenant in tenants]
+    for pk, host in domain_model()._default_manager.filter(tenant__in=pks).values_list("tenant_id", "host"):
         hosts[pk].append(host)
     return [
         {
@@ -75,6 +167,58 @@ def facts_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
             "id": str(tenant.pk),
             "domains": hosts[tenant.pk],
             "created_at": tenant.created_at.isoformat(),
+            "work": tenant.work,
         }
         for tenant in tenants
     ]
+
+
+def _more_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
+    """What the databases say of each tenant: a few queries for each database."""
+    late, sizes, events = _behind(tenants), _sizes(tenants), _last_events(tenants)
+    return [
+        {"size": sizes.get(tenant.pk), "behind": late.get(tenant), "last_event": events.get(str(tenant.pk))}
+        for tenant in tenants
+    ]
+
+
+def _behind(tenants: Sequence[AbstractTenant]) -> dict[AbstractTenant, int]:
+    """How many migrations each is behind, of those that have a schema to speak of."""
+    return {tenant: len(keys) for tenant, keys in behind(tenants).items()}
+
+
+_SIZES = """
+    SELECT n.nspname::text, coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint
+    FROM pg_catalog.pg_namespace n
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'm', 'S')
+    WHERE n.nspname = ANY(%s)
+    GROUP BY 1
+"""
+
+
+def _sizes(tenants: Sequence[AbstractTenant]) -> dict[Any, int]:
+    """Bytes on disk, indexes included; none of those without a schema."""
+    found: dict[Any, int] = {}
+    for db in {tenant.db for tenant in tenants}:
+        here = {tenant.schema_name: tenant.pk for tenant in tenants if tenant.db == db}
+        with connections[db].cursor() as cursor:
+            cursor.execute(_SIZES, [list(here)])
+            found |= {here[schema]: size for schema, size in cursor.fetchall()}
+    return found
+
+
+def _last_events(tenants: Sequence[AbstractTenant]) -> dict[str, str]:
+    events = TenantEvent.objects.filter(tenant_id__in=[str(tenant.pk) for tenant in tenants])
+    last = events.order_by().values("tenant_id").annotate(last=Max("pk")).values_list("last", flat=True)
+    return {
+        each.tenant_id: f"{each.at:%Y-%m-%d %H:%M} {each.kind} {each.new}".rstrip()
+        for each in TenantEvent.objects.filter(pk__in=list(last))
+    }
+
+
+def _shown(key: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if key == "size":
+        return filesizeformat(value).replace("\xa0", " ")
+    return ", ".join(value) if isinstance(value, list) else str(value)

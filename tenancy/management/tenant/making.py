@@ -1,12 +1,17 @@
 """`tenant create`, `provision` and `migrate`: schemas are made, and brought up to date."""
 
+from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from django_schemas.drift import Key
+
 from ... import lifecycle
 from ...exceptions import TenantExists
+from ...fleet import behind
 from ...hosts import canonical_host
 from ...models import AbstractTenant
 from ...provisioning import migrate, provision, unfinished
@@ -14,6 +19,7 @@ from ...registry import domain_model, tenant_model
 from ...states import Status
 from .listing import facts_of
 from .subcommand import Subcommand
+from .workers import Outcome
 
 __all__ = ["SUBCOMMANDS"]
 
@@ -23,6 +29,7 @@ class Create(Subcommand):
 
     name = "create"
     help = "Create a tenant and its schema."
+    examples = ('create "Acme Inc."', 'create "Acme Inc." --slug acme --db shard2 --domain help.acme.example --json')
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME")
@@ -30,7 +37,6 @@ class Create(Subcommand):
         parser.add_argument("--schema", default="", help="Made from the slug if left out.")
         parser.add_argument("--db", default="", help="Alias of the database; chosen by TENANCY['PLACING'] if left out.")
         parser.add_argument("--domain", action="append", default=[], metavar="HOST", help="May be repeated.")
-        parser.add_argument("--json", action="store_true", help="For machines.")
 
     def handle(self, options: dict[str, Any]) -> None:
         started_s = perf_counter()
@@ -64,6 +70,7 @@ class Provision(Subcommand):
 
     name = "provision"
     help = "Try again where provisioning failed or was cut off."
+    examples = ("provision acme", "provision --all")
     everyone = (Status.FAILED, Status.PROVISIONING)
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -77,19 +84,44 @@ class Migrate(Subcommand):
     """Migrate tenants; one that fails does not keep the others from being migrated."""
 
     name = "migrate"
-    help = "Bring tenants' schemas to the newest migrations."
+    help = "Bring tenants' schemas to the newest migrations. One that fails does not stop the rest."
+    examples = (
+        "migrate acme",
+        "migrate --all --plan",
+        "migrate --all --exclude acme --parallel 4 --lock-timeout 5s",
+        "migrate --db shard2 --json",
+    )
     everyone = (Status.ACTIVE, Status.SUSPENDED)
+    parallel = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
+        parser.add_argument("--plan", action="store_true", help="Tell what would be done, and do nothing.")
+        parser.add_argument(
+            "--lock-timeout",
+            metavar="TIME",
+            help="Wait no longer for a table's lock: '5s', '200ms'; that tenant fails.",
+        )
 
     def handle(self, options: dict[str, Any]) -> None:
-        self.each(self.selected(options), _bring_up)
+        tenants = self.selected(options)
+        if options["plan"]:
+            late = behind(tenants)
+            self.conclude([self.tell(Outcome(tenant.slug, _planned(late.get(tenant, [])))) for tenant in tenants])
+            return
+        # Once for all of them; code that calls a command runs none.
+        if not options.get("skip_checks"):
+            self.command.check(databases=sorted({tenant.db for tenant in tenants}))
+        self.each(tenants, partial(_bring_up, lock_timeout=options["lock_timeout"]))
 
 
 SUBCOMMANDS = (Create, Provision, Migrate)
 
 
-def _bring_up(tenant: AbstractTenant) -> str:
-    plan = migrate(tenant)
+def _bring_up(tenant: AbstractTenant, lock_timeout: str | None) -> str:
+    plan = migrate(tenant, lock_timeout=lock_timeout)
     return f"{len(plan.steps)} migrations applied" if plan else "nothing to migrate"
+
+
+def _planned(missing: Sequence[Key]) -> str:
+    return f"would apply {', '.join(map('.'.join, missing))}" if missing else "nothing to migrate"

@@ -18,6 +18,11 @@ class Suspend(Subcommand):
 
     name = "suspend"
     help = "Stop serving tenants: 403."
+    examples = (
+        "suspend acme",
+        "suspend --where settings__plan=trial --exclude acme",
+    )
+    everyone = (Status.ACTIVE,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
@@ -31,6 +36,11 @@ class Resume(Subcommand):
 
     name = "resume"
     help = "Serve suspended tenants again."
+    examples = (
+        "resume acme",
+        "resume --all --db shard2",
+    )
+    everyone = (Status.SUSPENDED,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
@@ -44,6 +54,12 @@ class Delete(Subcommand):
 
     name = "delete"
     help = "Stop serving tenants for good; their data stay until they are purged."
+    examples = (
+        "delete acme",
+        "delete acme --yes-really=acme",
+        "delete --status failed --yes-really=ALL",
+    )
+    everyone = tuple(status for status in Status if status not in (Status.DELETING, Status.GONE))
     destructive = True
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -60,6 +76,8 @@ class Restore(Subcommand):
 
     name = "restore"
     help = "Serve deleted tenants again."
+    examples = ("restore acme",)
+    everyone = (Status.DELETING,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
@@ -73,14 +91,22 @@ class Purge(Subcommand):
 
     name = "purge"
     help = "Drop deleted tenants' schemas with all their data; --all: of those whose days of grace are over."
+    examples = ("purge acme --yes-really=acme", "purge --all --yes-really=ALL")
     everyone = (Status.DELETING,)
     destructive = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
+        parser.add_argument("--leftovers", action="store_true", help="Drop only what moves left of them elsewhere.")
 
     def handle(self, options: dict[str, Any]) -> None:
         tenants = self.selected(options)
+        if options["leftovers"]:
+            for tenant in tenants:
+                left = ", ".join(map(str, lifecycle.leftovers(tenant))) or "nothing"
+                self.confirm([tenant], options, f"DROPPED is what moves left: {left}. It itself stays.")
+            self.each(tenants, lambda tenant: f"{len(lifecycle.drop_leftovers(tenant))} schemas dropped")
+            return
         self.confirm(tenants, options, "ALL ITS DATA ARE DROPPED. This can't be undone.")
         self.each(tenants, lifecycle.purge)
 

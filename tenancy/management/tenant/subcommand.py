@@ -3,15 +3,23 @@
 import json
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import IO, Any, ClassVar, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 from ...lifecycle.sizes import size_of
 from ...models import AbstractTenant
 from ...ownership import schemas_owned
-from ...registry import tenant_model
+from . import selecting
+from .failing import UsageError
+from .workers import Outcome, do_all
 
 __all__ = ["Subcommand"]
 
@@ -19,21 +27,32 @@ __all__ = ["Subcommand"]
 class Subcommand(ABC):
     """One word behind `manage.py tenant`.
 
+    With `--json` there is one document on stdout and nothing else: what `say` says goes to stderr.
+
     Attributes:
         name: the word.
         help: what it does, in a sentence.
-        everyone: statuses of the tenants that `--all` means; None: all tenants. No `--all` if empty.
+        examples: of what may be typed behind `manage.py tenant`.
+        everyone: statuses of the tenants that `--all` means; None: all tenants. No selectors but slugs if empty.
         destructive: whether it asks for each slug to be typed, or takes `--yes-really`.
+        json: whether it takes `--json`.
+        parallel: whether it takes `--parallel`.
     """
 
     name: ClassVar[str]
     help: ClassVar[str]
+    examples: ClassVar[Sequence[str]] = ()
     everyone: ClassVar[Collection[str] | None] = ()
     destructive: ClassVar[bool] = False
+    json: ClassVar[bool] = True
+    parallel: ClassVar[bool] = False
 
     def __init__(self, command: BaseCommand) -> None:
         self.command = command
         self.stdout, self.stderr, self.style = command.stdout, command.stderr, command.style
+        self.for_machines = False
+        self.processes = 1
+        self._bar: Progress | None = None
 
     @abstractmethod
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,85 +62,138 @@ class Subcommand(ABC):
     def handle(self, options: dict[str, Any]) -> None:
         """Do it."""
 
+    def configure(self, parser: CommandParser) -> None:
+        """Add what it takes, and what all take."""
+        self.add_arguments(parser)
+        if self.json and "--json" not in parser._option_string_actions:
+            parser.add_argument("--json", action="store_true", help="For machines: one document on stdout.")
+        if self.parallel:
+            parser.add_argument(
+                "--parallel", type=_positive, default=1, metavar="N", help="Work on N tenants at a time, in processes."
+            )
+
+    def run(self, options: dict[str, Any]) -> None:
+        """Do it as the options that all take say."""
+        self.for_machines = options.get("json", False)
+        self.processes = options.get("parallel", 1)
+        self.handle(options)
+
     def add_selectors(self, parser: CommandParser) -> None:
         """Add the arguments that choose tenants, and that say yes to what is asked."""
         parser.add_argument("slugs", nargs="*", metavar="SLUG")
         if self.everyone is None or self.everyone:
-            parser.add_argument("--all", action="store_true", help="All tenants that this can be done to.")
+            selecting.add_selectors(parser)
         if self.destructive:
             parser.add_argument(
                 "--yes-really",
                 action="append",
                 default=[],
                 metavar="SLUG",
-                help="Do it without asking for SLUG; ALL: for any of --all.",
+                help="Do it without asking for SLUG; ALL: for any that --all and the like choose.",
             )
 
     def selected(self, options: dict[str, Any]) -> list[AbstractTenant]:
         """The tenants that were chosen.
 
         Raises:
-            CommandError: none was chosen, or one that is not there.
+            UsageError: none was chosen, or one that is not there.
         """
-        if options.get("all"):
-            if options["slugs"]:
-                raise CommandError("Name tenants, or say --all, not both.")
-            all_tenants = tenant_model()._default_manager.all()
-            return [*(all_tenants.filter(status__in=self.everyone) if self.everyone else all_tenants)]
-        if not options["slugs"]:
-            raise CommandError("Name at least one tenant" + (", or say --all." if "all" in options else "."))
-        return self.find(options["slugs"])
+        return selecting.choose(options, self.everyone)
+
+    def selected_or_all(self, options: dict[str, Any]) -> tuple[list[AbstractTenant], bool]:
+        """The tenants that were chosen, all if none were; and whether these are all."""
+        chosen = bool(options["slugs"]) or selecting.selects(options)
+        everyone = not chosen or (options["all"] and not selecting.narrows(options))
+        return self.selected(options if chosen else {**options, "all": True}), everyone
 
     def find(self, slugs: Iterable[str]) -> list[AbstractTenant]:
         """The tenants with these slugs, in their order.
 
         Raises:
-            CommandError: one is not there.
+            UsageError: one is not there.
         """
-        wanted = list(dict.fromkeys(slugs))
-        found = {tenant.slug: tenant for tenant in tenant_model()._default_manager.filter(slug__in=wanted)}
-        missing = [slug for slug in wanted if slug not in found]
-        if missing:
-            raise CommandError(f"There is no tenant {', '.join(missing)}.")
-        return [found[slug] for slug in wanted]
+        return selecting.by_slugs(list(slugs))
 
-    def confirm(self, tenants: Iterable[AbstractTenant], options: dict[str, Any], consequence: str) -> None:
-        """Have each tenant's slug typed, unless it was given by `--yes-really`.
+    def confirm(self, tenants: Sequence[AbstractTenant], options: dict[str, Any], consequence: str) -> None:
+        """Have each tenant's slug typed, or the number of those that were chosen otherwise; unless `--yes-really` did.
 
         Raises:
-            CommandError: it was not, or nobody is there to ask.
+            UsageError: it was not, or nobody is there to ask.
         """
-        for tenant in tenants:
-            # No slug is upper case.
-            if tenant.slug in options["yes_really"] or (options.get("all") and "ALL" in options["yes_really"]):
-                continue
-            if not sys.stdin.isatty():
-                raise CommandError(f"Nobody is here to ask: say --yes-really={tenant.slug}.")
-            held = " + ".join(str(size_of(place)) for place in schemas_owned(tenant)) or "no schema"
-            self.say(f"Tenant {tenant.slug} ({tenant.name}, {tenant.placement}): {held}. {consequence}")
-            if input("Type its slug to go on: ") != tenant.slug:
-                raise CommandError("That is not its slug: nothing was done.")
+        yes, chosen = options["yes_really"], selecting.selects(options)
+        # No slug is upper case.
+        asked = [tenant for tenant in tenants if tenant.slug not in yes and not (chosen and "ALL" in yes)]
+        if not asked:
+            return
+        if not sys.stdin.isatty():
+            wanted = " ".join(f"--yes-really={tenant.slug}" for tenant in asked)
+            raise UsageError(f"Nobody is here to ask: say {wanted}" + (", or --yes-really=ALL." if chosen else "."))
+        for tenant in asked:
+            self.say(f"Tenant {tenant.slug} ({tenant.name}, {tenant.placement}): {_held(tenant)}. {consequence}")
+            if not chosen and self._typed("Type its slug to go on: ") != tenant.slug:
+                raise UsageError("That is not its slug: nothing was done.")
+        if chosen and self._typed(f"Type how many tenants these are to go on ({len(asked)}): ") != str(len(asked)):
+            raise UsageError("That is not their number: nothing was done.")
 
-    def each(self, tenants: Iterable[AbstractTenant], function: Callable[[AbstractTenant], str | None]) -> None:
+    def each(self, tenants: Sequence[AbstractTenant], function: Callable[[AbstractTenant], str | None]) -> None:
         """Do something to each tenant, tell of each what the function returns, or its status.
 
         Raises:
             CommandError: any failed; the others were done.
         """
-        failed = []
-        for tenant in tenants:
-            try:
-                said = function(tenant)
-            except Exception as error:
-                failed.append(tenant.slug)
-                self.stderr.write(self.style.ERROR(f"{tenant.slug}: {type(error).__name__}: {error}"))
-            else:
-                self.say(f"{tenant.slug}: {said or tenant.status}")
+        outcomes = []
+        with self.progress(len(tenants)) as advance:
+            for outcome in do_all(tenants, function, self.processes):
+                outcomes.append(self.tell(outcome))
+                advance()
+        self.conclude(outcomes)
+
+    def tell(self, outcome: Outcome) -> Outcome:
+        """Tell people what became of one tenant."""
+        if outcome.error:
+            self.stderr.write(self.style.ERROR(f"{outcome.slug}: {outcome.error}"))
+        elif not self.for_machines:
+            self.say(f"{outcome.slug}: {outcome.done}")
+        return outcome
+
+    def conclude(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell machines what became of all.
+
+        Raises:
+            CommandError: any failed.
+        """
+        if self.for_machines:
+            self.dump([asdict(outcome) for outcome in sorted(outcomes, key=lambda each: each.slug)])
+        elif not outcomes:
+            self.say("No tenant matches.")
+        failed = sorted(outcome.slug for outcome in outcomes if outcome.error)
         if failed:
             raise CommandError(f"Not done for {', '.join(failed)}.")
 
+    @contextmanager
+    def progress(self, total: int) -> Iterator[Callable[[], None]]:
+        """A bar on stderr, if that is a terminal and there is more than one to do; call what it yields for each."""
+        if total < 2 or not self.stderr.isatty():
+            yield lambda: None
+            return
+        columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(file=cast(IO[str], self.stderr._out))
+        with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
+            task = bar.add_task(self.name, total=total)
+            self._bar = bar if self.stdout.isatty() else None
+            try:
+                yield lambda: bar.advance(task)
+            finally:
+                self._bar = None
+
     def table(self, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-        """Write a table for people."""
+        """Write a table for people: drawn on a terminal, in columns elsewhere."""
+        if self.stdout.isatty():
+            table = Table(*header, box=None, header_style="bold", pad_edge=False)
+            for row in rows:
+                table.add_row(*map(Text, row))
+            Console(file=cast(IO[str], self.stdout._out)).print(table)
+            return
         lines = [header, *rows]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
@@ -129,8 +201,29 @@ class Subcommand(ABC):
 
     def dump(self, value: Any) -> None:
         """Write JSON for machines."""
-        self.say(json.dumps(value, indent=2))
+        self.stdout.write(json.dumps(value, indent=2))
 
     def say(self, text: str) -> None:
-        """Write a line."""
-        self.stdout.write(text)
+        """Write a line for people."""
+        if self._bar is not None:
+            self._bar.console.print(Text.from_ansi(text))
+        else:
+            (self.stderr if self.for_machines else self.stdout).write(text)
+
+    def _typed(self, question: str) -> str:
+        # Not by input(): that would ask on stdout, which may be for machines.
+        self.stderr.write(question, self.style.NOTICE, ending="")
+        self.stderr.flush()
+        return sys.stdin.readline().strip()
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def _held(tenant: AbstractTenant) -> str:
+    """What a tenant's schemas hold, in words: its own, and what a move left."""
+    return " + ".join(str(size_of(place)) for place in schemas_owned(tenant)) or "no schema"

@@ -1,14 +1,19 @@
 """Drift: what was changed behind the migrations' back is found, in the schema where it was, and in no other."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.db import connections, transaction
 
+from django_schemas.big_ints import widen_integers
 from django_schemas.drift import SCRATCH, Finding, find_drift, mend
+from django_schemas.environments import alias_for
 from django_schemas.migrations import migrate
 from django_schemas.schemas import schemas_of
 from tests.apps.garage.witness import Place
+
+Ledger = import_module("tests.apps.garage.migrations.0002_ledger").Migration
 
 SESSION_INDEX = "django_session.django_session_expire_date_a5c62663"
 
@@ -143,10 +148,63 @@ def test_a_schema_that_is_behind_is_compared_with_where_it_is(both: None) -> Non
 
 
 def test_gap_in_the_records(both: None) -> None:
-    """Records that no migrating could have left are told, and nothing is compared with them."""
+    """Records that no migrating could have left are told; nothing is compared but what the newest would make."""
     run("DELETE FROM django_migrations WHERE app = 'auth' AND name = '0001_initial'")
+    run("ALTER TABLE garage_owner ADD COLUMN stray int")
     ((kind, _),) = drift()["acme"]
     assert kind == "history"
+
+
+@pytest.mark.parametrize(("app", "name"), [("auth", "0001_initial"), ("sessions", "0001_initial")])
+def test_lost_record(both: None, app: str, name: str) -> None:
+    """A record is lost where all that its migration makes is there: it is told, and recorded again."""
+    run(f"DELETE FROM django_migrations WHERE app = '{app}' AND name = '{name}'")
+    assert drift() == {"acme": [("unrecorded", f"record {app}.{name}")], "globex": []}
+    findings = find_drift("default", "tenant", ["acme"])["acme"]
+    assert [error for _, error in mend("default", "acme", findings)] == [None]
+    assert drift()["acme"] == []
+
+
+def test_lost_record_of_rows(both: None) -> None:
+    """Whether a migration changed rows no catalog tells: its record is not made again."""
+    run("DELETE FROM django_migrations WHERE app = 'contenttypes' AND name = '0002_remove_content_type_name'")
+    (finding,) = find_drift("default", "tenant", ["acme"])["acme"]
+    assert (finding.kind, finding.statement) == ("unrecorded", None)
+
+
+def test_record_of_a_newer_release(both: None) -> None:
+    """A record that the code does not know stays while there are things that the code does not know."""
+    run("INSERT INTO django_migrations (app, name, applied) VALUES ('garage', '0999_newer', now())")
+    run("ALTER TABLE garage_owner ADD COLUMN newer int")
+    findings = find_drift("default", "tenant", ["acme"])["acme"]
+    assert [(finding.kind, finding.statement) for finding in findings] == [("stale", None), ("extra", None)]
+
+
+def test_records_of_what_was_squashed(both: None, monkeypatch: Any) -> None:
+    """The records that a squashed migration stands for are not stale, though their files are gone."""
+    monkeypatch.setattr(Ledger, "replaces", [("garage", "0002_old"), ("garage", "0003_old")])
+    run("UPDATE django_migrations SET name = '0002_old' WHERE app = 'garage' AND name = '0002_ledger'")
+    run("INSERT INTO django_migrations (app, name, applied) VALUES ('garage', '0003_old', now())")
+    assert drift()["acme"] == []
+
+
+def test_widened_integers(both: None) -> None:
+    """A schema whose integers were all widened is as it should be; one with some is not."""
+    widen_integers(alias_for("default", "acme", ("tenant",)))
+    assert drift() == {"acme": [], "globex": []}
+    run("ALTER TABLE garage_owner ALTER id TYPE integer")
+    assert ("different", "column garage_owner.id") not in drift()["acme"]
+    assert ("different", "column garage_car.id") in drift()["acme"]
+
+
+def test_what_can_not_be_mended(both: None) -> None:
+    """The error is told, and not raised."""
+    run("DROP INDEX django_session_expire_date_a5c62663")
+    run("ALTER TABLE django_session RENAME COLUMN expire_date TO other")
+    findings = find_drift("default", "tenant", ["acme"])["acme"]
+    ((finding, error),) = mend("default", "acme", findings)
+    assert finding.subject == f"index {SESSION_INDEX}"
+    assert "expire_date" in str(error)
 
 
 def test_statements_do_not_grow(both: None, sent: Any) -> None:

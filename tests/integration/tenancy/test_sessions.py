@@ -239,6 +239,15 @@ def test_expiry(users: None, engine: str, settings: Any, hooli: Tenant) -> None:
 
 
 @pytest.mark.parametrize("name", ["db", "cached_db"])
+def test_stored_sessions_are_djangos(users: None, settings: Any, name: str) -> None:
+    """What is stored is what Django's own engine stores: its model reads it."""
+    settings.SESSION_ENGINE = f"tenancy.sessions.{name}"
+    ada = login(HOOLI, "ada")
+    (stored,) = bind(Session, "default", "hooli").objects.all()
+    assert (stored.session_key, stored.get_decoded()["_auth_user_id"]) == (ada.cookies["sessionid"].value, "7")
+
+
+@pytest.mark.parametrize("name", ["db", "cached_db"])
 def test_clearsessions(users: None, settings: Any, name: str) -> None:
     """In a tenant it deletes that tenant's expired sessions, and leaves those that are not, and the neighbour's."""
     settings.SESSION_ENGINE = f"tenancy.sessions.{name}"

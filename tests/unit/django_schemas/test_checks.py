@@ -31,8 +31,8 @@ def found_ids(messages: Any) -> list[str]:
 
 
 def test_no_fault() -> None:
-    """The settings and models of the tests are right, but for the environment that no database hosts."""
-    assert found_ids(check_settings(None)) == ["django_schemas.W010"]
+    """The settings and models of the tests are right, but for the two environments that no database hosts."""
+    assert found_ids(check_settings(None)) == ["django_schemas.W010"] * 2
     assert check_models(None) == []
 
 
@@ -52,7 +52,7 @@ def test_no_fault() -> None:
         ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": "5"}}, "'5'"),
         ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": -1}}, "-1"),
         ("E009", {"tenant": {"APPS": ["django.contrib.redirects"]}}, {}, "django.contrib.redirects"),
-        ("W010", {"lonely": {}, "depot": {"SCHEMA_NAME": "depot"}}, {}, "lonely"),
+        ("W010", {"lonely": {}, **{name: {"SCHEMA_NAME": name} for name in ("depot", "crates")}}, {}, "lonely"),
         ("E018", {"tenant": {"APPS": "django.contrib.auth"}}, {}, "['tenant']['APPS'] is 'django.contrib.auth'"),
         ("E018", {"tenant": {"ADDITIONAL_SCHEMAS": "public"}}, {}, "['tenant']['ADDITIONAL_SCHEMAS'] is 'public'"),
         ("E018", {}, {"default": {"ENVIRONMENTS": "tenant"}}, "DATABASES['default']['ENVIRONMENTS'] is 'tenant'"),

@@ -1,0 +1,61 @@
+"""`tenant move`: to another database, without losing a write."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from ... import lifecycle
+from ...models import AbstractTenant
+from .subcommand import Subcommand
+
+__all__ = ["SUBCOMMANDS"]
+
+
+class Move(Subcommand):
+    """Move a tenant, go on with its move, take that back, or only tell what it would do."""
+
+    name = "move"
+    help = "Move a tenant to another database. It is not served meanwhile (503), and no write is lost."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", metavar="SLUG")
+        parser.add_argument("--to", metavar="ALIAS", help="The database. The same command goes on with a cut-off move.")
+        parser.add_argument("--dry-run", action="store_true", help="Tell what would be done, and change nothing.")
+        parser.add_argument("--abort", action="store_true", help="Leave the tenant where it is, if that can still be.")
+        parser.add_argument("--drop-source", action="store_true", help="Drop the old schema at once.")
+        parser.add_argument(
+            "--yes-really", action="append", default=[], metavar="SLUG", help="Drop it without asking for SLUG."
+        )
+
+    def handle(self, options: dict[str, Any]) -> None:
+        (tenant,) = self.find([options["slug"]])
+        if options["abort"] == bool(options["to"]):
+            raise CommandError("Say where: --to ALIAS; or --abort.")
+        if options["abort"]:
+            lifecycle.abort_move(tenant)
+            self.say(f"{tenant.slug}: {tenant.status}, at {tenant.placement} as before")
+        elif options["dry_run"]:
+            self._tell(tenant, options["to"])
+        else:
+            self._move(tenant, options)
+
+    def _tell(self, tenant: AbstractTenant, to: str) -> None:
+        seen = lifecycle.outlook(tenant, to)
+        self.say(
+            f"{tenant.slug}: {seen.size}: {seen.old} -> {seen.new}. Not served for about {seen.about_s:.0f} s. "
+            f"The old schema would be called {seen.aside}. Nothing was done."
+        )
+
+    def _move(self, tenant: AbstractTenant, options: dict[str, Any]) -> None:
+        if options["drop_source"]:
+            self.confirm([tenant], options, "Once it is moved, the old schema is DROPPED.")
+        moved = lifecycle.move(tenant, options["to"], drop_source=options["drop_source"])
+        self.say(
+            self.style.SUCCESS(f"{tenant.slug}: moved to {moved.new}")
+            + (f", {moved.rows:,} rows" if moved.rows is not None else "")
+            + f"; not served for {moved.gap_s:.2f} s"
+            + (f". Left: {moved.aside}, until `tenant purge {tenant.slug} --leftovers`." if moved.aside else ".")
+        )
+
+
+SUBCOMMANDS = (Move,)
