@@ -86,7 +86,7 @@ def provision(tenant: AbstractTenant, progress: Progress | None = None) -> None:
     # Whoever makes the schema holds the lock on it; one for the tenant would take a connection more, of which a pooler
     # may have none to give while as many tenants are made at once.
     tenant.refresh_from_db()
-    if tenant.work is not None:
+    if tenant.work is not None and tenant.work["kind"] != "provision":
         # An empty schema would be taken for the one that it was to be filled with.
         raise IllegalTransition(
             f"Tenant {tenant.slug!r} has work ({tenant.work['kind']}): `manage.py tenant resume-work` goes on with it."

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
 from django.db.models import QuerySet
 from django.forms import Form, Select
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -69,7 +71,7 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
     search_fields = ("name", "slug", "schema_name", "domains__host")
     search_help_text = "Name, slug, schema or host"
     inlines = (DomainInline,)
-    actions = ("suspend", "resume", "migrate", "delete_tenants", "restore", "resume_work")
+    actions = ("suspend", "resume", "migrate", "export", "delete_tenants", "restore", "resume_work")
 
     class Media:
         css = {"all": ("tenancy/admin.css",)}
@@ -290,6 +292,23 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
     def migrate(self, request: HttpRequest, queryset: QuerySet[AbstractTenant]) -> None:
         """Bring the schemas of the selected tenants to the newest migrations. For many there is the command."""
         self._each(request, queryset, migrate, "migrated")
+
+    @admin.action(description="Export (download)", permissions=["change"])
+    def export(self, request: HttpRequest, queryset: QuerySet[AbstractTenant]) -> FileResponse | None:
+        """Download one tenant as an archive. It is made within the request: for a large one use the command."""
+        if len(queryset) != 1:
+            self.message_user(request, "One tenant is exported at a time.", messages.ERROR)
+            return None
+        tenant = queryset[0]
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{tenant.slug}.tenant"
+            try:
+                lifecycle.export(tenant, path)
+            except TenancyError as error:
+                self.message_user(request, str(error), messages.ERROR)
+                return None
+            # Opened, it outlives its folder.
+            return FileResponse(path.open("rb"), as_attachment=True, filename=path.name)
 
     @admin.action(description="Delete (can be restored)", permissions=["change"])
     def delete_tenants(self, request: HttpRequest, queryset: QuerySet[AbstractTenant]) -> HttpResponse | None:

@@ -25,7 +25,7 @@ from ..provisioning import provision
 from ..registry import tenant_model
 from ..states import Status
 from ..work import working_on
-from .resuming import resumes
+from .resuming import resume_work, resumes
 
 __all__ = ["Progress", "progress_of", "provision_in_background"]
 
@@ -69,9 +69,11 @@ def provision_in_background(tenant: AbstractTenant) -> None:
     Raises:
         IllegalTransition: it had failed, and another process tries again already.
     """
-    if tenant.status == Status.FAILED:
-        tenant.set_status(Status.PROVISIONING, was=Status.FAILED)
-    _write(tenant, {"kind": KIND, "done": []})
+    # What was to be filled from elsewhere is resumed as that: its work stays.
+    if tenant.work is None or tenant.work["kind"] == KIND:
+        if tenant.status == Status.FAILED:
+            tenant.set_status(Status.PROVISIONING, was=Status.FAILED)
+        _write(tenant, {"kind": KIND, "done": []})
     name = f"provision {tenant.slug}"
     Thread(target=_provision, args=(tenant.pk, tenant.slug, actor()), name=name).start()
 
@@ -105,7 +107,7 @@ def _provision(pk: Any, slug: str, who: str) -> None:
         with acting(who), working_on(slug):
             tenant = tenant_model()._default_manager.get(pk=pk)
             if tenant.status in (Status.PROVISIONING, Status.FAILED):
-                _resume(tenant)
+                resume_work(tenant)
     except TenancyError:
         return  # It stands in the tenant's status, or another process is at it.
     finally:

@@ -328,3 +328,17 @@ def test_what_was_cut_off_is_said_to_be(committed_staff: Client) -> None:
     tenant.refresh_from_db()
     assert (tenant.status, tenant.work) == ("active", None)
     away(tenant)
+
+
+def test_a_tenant_is_exported(committed_staff: Client) -> None:
+    """The download is an archive, as the command writes it. Two at a time are refused."""
+    tenant = Tenant.objects.get(slug="hooli")
+    selected = {"action": "export", "_selected_action": [tenant.pk]}
+    answer = committed_staff.post(ADMIN, selected)
+    archive = b"".join(answer.streaming_content)
+
+    assert answer["Content-Disposition"] == 'attachment; filename="hooli.tenant"'
+    assert archive.startswith(b"PK")
+    other = Tenant.objects.get(slug="vehement")
+    refused = committed_staff.post(ADMIN, {**selected, "_selected_action": [tenant.pk, other.pk]}, follow=True)
+    assert "One tenant is exported at a time." in refused.content.decode()
