@@ -73,7 +73,7 @@ def restore(tenant: AbstractTenant) -> None:
         _note(tenant, kind="restore")
         with transaction.atomic(using=_registry(tenant)):
             _bring_back(tenant, needed=was != Status.FAILED)
-            tenant.set_status(was, why, was=Status.DELETING, work=None)
+            tenant.set_status(was, why, was=Status.DELETING, work=(tenant.work or {}).get("work"))
 
 
 def purge(tenant: AbstractTenant) -> None:
@@ -128,7 +128,8 @@ def _resume_purge(tenant: AbstractTenant) -> str:
 def _begin(tenant: AbstractTenant, reason: str) -> None:
     # Nobody can go on serving what was never whole.
     was = Status.FAILED if tenant.status == Status.PROVISIONING else tenant.status
-    work = {"kind": "delete", "was": was, "why": tenant.status_reason}
+    # A clone that failed must still know whose clone it was to be, should it be restored.
+    work = {"kind": "delete", "was": was, "why": tenant.status_reason, "work": tenant.work}
     with transaction.atomic(using=_registry(tenant)):
         tenant.set_status(Status.DELETING, reason, work=work)
         if tenant.db == _registry(tenant):
@@ -179,7 +180,7 @@ def _stage(tenant: AbstractTenant) -> str:
 def _note(tenant: AbstractTenant, kind: str) -> None:
     """Write down what is done from here on, unless it stands there."""
     was, why = _was(tenant)
-    work = {"kind": kind, "was": was, "why": why}
+    work = {**(tenant.work or {}), "kind": kind, "was": was, "why": why}
     if tenant.work != work:
         tenant.work = work
         tenant.save(update_fields=("work", "updated_at"))

@@ -13,6 +13,7 @@ from ...lifecycle.adoption import adopt_schema, adopt_tables, forget_records, mo
 from ...lifecycle.former import Former, former_tenants
 from ...models import slug_of
 from ...registry import tenant_model
+from .failing import UsageError
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS"]
@@ -23,6 +24,11 @@ class Adopt(Subcommand):
 
     name = "adopt"
     help = "Take over a project's tables, or another package's schemas, where they are."
+    json = False
+    examples = (
+        "adopt --from public Acme --dry-run",
+        "adopt --schemas --tenant-table public.customers_client --domain-table public.customers_domain",
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -55,7 +61,7 @@ class Adopt(Subcommand):
 
     def _adopt_tables(self, db: str, options: dict[str, Any]) -> None:
         if len(options["names"]) != 1:
-            raise CommandError("Give the new tenant one name: tenant adopt --from SCHEMA NAME.")
+            raise UsageError("Give the new tenant one name: tenant adopt --from SCHEMA NAME.")
         tenant = tenant_model()(name=options["names"][0], slug=options["slug"], schema_name=options["schema"], db=db)
         moves = (moves_of if options["dry_run"] else adopt_tables)(tenant, options["source"], options["table"])
         would = "would be " if options["dry_run"] else ""
@@ -86,7 +92,7 @@ class Adopt(Subcommand):
         """Those that were chosen."""
         if not options["tenant_table"]:
             if not options["names"]:
-                raise CommandError("Name schemas, or the table that names them: --tenant-table SCHEMA.TABLE.")
+                raise UsageError("Name schemas, or the table that names them: --tenant-table SCHEMA.TABLE.")
             return [Former(schema, schema) for schema in options["names"]]
         found = former_tenants(db, options["tenant_table"], options["domain_table"])
         names = options["names"] or [former.schema for former in found]
@@ -106,7 +112,7 @@ def _refuse_odd(options: dict[str, Any]) -> None:
         odd = (*odd, "domain_table")
     given = [f"--{name.replace('_', '-')}" for name in odd if options[name]]
     if given:
-        raise CommandError(f"{', '.join(given)} means nothing here: see `manage.py tenant adopt --help`.")
+        raise UsageError(f"{', '.join(given)} means nothing here: see `manage.py tenant adopt --help`.")
 
 
 def _adopt_schema(db: str, former: Former, dry_run: bool) -> str:

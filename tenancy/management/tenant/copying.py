@@ -13,29 +13,17 @@ from rich.progress import Progress as Bars
 from django_schemas.streams import Progress
 
 from ... import lifecycle
-from ...models import AbstractTenant
-from .listing import facts_of
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS"]
 
 
-class _Copying(Subcommand):
-    """What the three have in common."""
-
-    def told(self, tenant: AbstractTenant, options: dict[str, Any], what: str, started_s: float) -> None:
-        """Say what was done."""
-        if options["json"]:
-            self.dump(facts_of([tenant])[0])
-        else:
-            self.say(self.style.SUCCESS(what) + f", {perf_counter() - started_s:.2f} s")
-
-
-class Clone(_Copying):
+class Clone(Subcommand):
     """Make a tenant with the rows of another."""
 
     name = "clone"
     help = "Make a tenant with the rows of another, without its sessions and tokens."
+    examples = ('clone acme "Acme Staging"', 'clone acme "Acme Staging" --slug staging --db shard2')
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", metavar="SLUG")
@@ -43,7 +31,6 @@ class Clone(_Copying):
         parser.add_argument("--slug", default="", help="Made from the name if left out.")
         parser.add_argument("--schema", default="", help="Made from the slug if left out.")
         parser.add_argument("--db", default="", help="Alias of the database; that of SLUG if left out.")
-        parser.add_argument("--json", action="store_true", help="For machines.")
 
     def handle(self, options: dict[str, Any]) -> None:
         started_s = perf_counter()
@@ -57,14 +44,16 @@ class Clone(_Copying):
                 schema_name=options["schema"],
                 progress=progress,
             )
-        self.told(tenant, options, f"Tenant {tenant.slug} is a clone of {source.slug}: {tenant.placement}", started_s)
+        done = self.style.SUCCESS(f"Tenant {tenant.slug} is a clone of {source.slug}")
+        self.told(tenant, f"{done}: {tenant.placement}, {perf_counter() - started_s:.2f} s")
 
 
-class Export(_Copying):
+class Export(Subcommand):
     """Write a tenant to an archive."""
 
     name = "export"
     help = "Write a tenant, with all its rows, to a file."
+    examples = ("export acme --output acme.zip",)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG")
@@ -76,18 +65,20 @@ class Export(_Copying):
         (tenant,) = self.find([options["slug"]])
         with _bars() as progress:
             manifest = lifecycle.export(tenant, options["output"], progress=progress)
-        if options["json"]:
+        if self.for_machines:
             self.dump(manifest)
             return
         rows = sum(table["rows"] for table in manifest["tables"])
-        self.told(tenant, options, f"Tenant {tenant.slug} is in {options['output']}: {rows:,} rows", started_s)
+        done = self.style.SUCCESS(f"Tenant {tenant.slug} is in {options['output']}")
+        self.say(f"{done}: {rows:,} rows, {perf_counter() - started_s:.2f} s")
 
 
-class Import(_Copying):
+class Import(Subcommand):
     """Make a tenant of an archive."""
 
     name = "import"
     help = "Make a tenant of a file that `export` wrote."
+    examples = ("import acme.zip", 'import acme.zip --name "Acme Restored" --db shard2')
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE")
@@ -95,7 +86,6 @@ class Import(_Copying):
         parser.add_argument("--slug", default="", help="As it was exported, or made from --name.")
         parser.add_argument("--schema", default="", help="Made from the slug if left out.")
         parser.add_argument("--db", default="", help="Alias of the database; chosen by TENANCY['PLACING'] if left out.")
-        parser.add_argument("--json", action="store_true", help="For machines.")
 
     def handle(self, options: dict[str, Any]) -> None:
         started_s = perf_counter()
@@ -108,7 +98,8 @@ class Import(_Copying):
                 schema_name=options["schema"],
                 progress=progress,
             )
-        self.told(tenant, options, f"Tenant {tenant.slug} is {tenant.status}: {tenant.placement}", started_s)
+        done = self.style.SUCCESS(f"Tenant {tenant.slug} is {tenant.status}")
+        self.told(tenant, f"{done}: {tenant.placement}, {perf_counter() - started_s:.2f} s")
 
 
 SUBCOMMANDS = (Clone, Export, Import)

@@ -1,6 +1,6 @@
 """`tenant list`, `show`, `status` and `events`: what is known of tenants, and how their schemas stand."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,11 +13,12 @@ from ...events import TenantEvent
 from ...fleet import behind
 from ...lifecycle.sizes import bytes_of
 from ...models import AbstractTenant
-from ...registry import domain_model, tenant_model
+from ...registry import tenant_model
 from ...states import Status
+from .facts import facts_of
 from .subcommand import Subcommand
 
-__all__ = ["SUBCOMMANDS", "facts_of"]
+__all__ = ["SUBCOMMANDS"]
 
 
 class List(Subcommand):
@@ -149,29 +150,6 @@ class Events(Subcommand):
 
 
 SUBCOMMANDS = (List, Show, StatusOf, Events)
-
-
-def facts_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
-    """What is known of each tenant, for people and machines; one query for the hosts of all."""
-    hosts = defaultdict(list)
-    pks = [tenant.pk for tenant in tenants]
-    for pk, host in domain_model()._default_manager.filter(tenant__in=pks).values_list("tenant_id", "host"):
-        hosts[pk].append(host)
-    return [
-        {
-            "slug": tenant.slug,
-            "name": tenant.name,
-            "status": tenant.status,
-            "status_reason": tenant.status_reason,
-            "db": tenant.db,
-            "schema_name": tenant.schema_name,
-            "id": str(tenant.pk),
-            "domains": hosts[tenant.pk],
-            "created_at": tenant.created_at.isoformat(),
-            "work": tenant.work,
-        }
-        for tenant in tenants
-    ]
 
 
 def _more_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:

@@ -14,10 +14,9 @@ from ...exceptions import TenantExists
 from ...fleet import behind
 from ...hosts import canonical_host
 from ...models import AbstractTenant
-from ...provisioning import migrate, provision, unfinished
+from ...provisioning import migrate, unfinished
 from ...registry import domain_model, tenant_model
 from ...states import Status
-from .listing import facts_of
 from .subcommand import Subcommand
 from .workers import Outcome
 
@@ -56,13 +55,8 @@ class Create(Subcommand):
             lifecycle.resume_work(tenant)
         for host in hosts:
             lifecycle.add_domain(tenant, host)
-        if options["json"]:
-            self.dump(facts_of([tenant])[0])
-        else:
-            self.say(
-                self.style.SUCCESS(f"Tenant {tenant.slug} is {tenant.status}")
-                + f": {tenant.placement}, {perf_counter() - started_s:.2f} s"
-            )
+        done = self.style.SUCCESS(f"Tenant {tenant.slug} is {tenant.status}")
+        self.told(tenant, f"{done}: {tenant.placement}, {perf_counter() - started_s:.2f} s")
 
 
 class Provision(Subcommand):
@@ -77,7 +71,7 @@ class Provision(Subcommand):
         self.add_selectors(parser)
 
     def handle(self, options: dict[str, Any]) -> None:
-        self.each(self.selected(options), provision)
+        self.each(self.selected(options), lifecycle.resume_work)
 
 
 class Migrate(Subcommand):

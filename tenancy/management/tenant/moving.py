@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from ... import lifecycle
 from ...models import AbstractTenant
+from .failing import UsageError
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS"]
@@ -16,6 +17,7 @@ class Move(Subcommand):
 
     name = "move"
     help = "Move a tenant to another database. It is not served meanwhile (503), and no write is lost."
+    examples = ("move acme --to shard2 --dry-run", "move acme --to shard2", "move acme --abort")
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG")
@@ -30,10 +32,10 @@ class Move(Subcommand):
     def handle(self, options: dict[str, Any]) -> None:
         (tenant,) = self.find([options["slug"]])
         if options["abort"] == bool(options["to"]):
-            raise CommandError("Say where: --to ALIAS; or --abort.")
+            raise UsageError("Say where: --to ALIAS; or --abort.")
         if options["abort"]:
             lifecycle.abort_move(tenant)
-            self.say(f"{tenant.slug}: {tenant.status}, at {tenant.placement} as before")
+            self.told(tenant, f"{tenant.slug}: {tenant.status}, at {tenant.placement} as before")
         elif options["dry_run"]:
             self._tell(tenant, options["to"])
         else:
@@ -50,11 +52,12 @@ class Move(Subcommand):
         if options["drop_source"]:
             self.confirm([tenant], options, "Once it is moved, the old schema is DROPPED.")
         moved = lifecycle.move(tenant, options["to"], drop_source=options["drop_source"])
-        self.say(
+        self.told(
+            tenant,
             self.style.SUCCESS(f"{tenant.slug}: moved to {moved.new}")
             + (f", {moved.rows:,} rows" if moved.rows is not None else "")
             + f"; not served for {moved.gap_s:.2f} s"
-            + (f". Left: {moved.aside}, until `tenant purge {tenant.slug} --leftovers`." if moved.aside else ".")
+            + (f". Left: {moved.aside}, until `tenant purge {tenant.slug} --leftovers`." if moved.aside else "."),
         )
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from ... import lifecycle
 from ...registry import domain_model, tenant_model
+from .failing import UsageError
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS"]
@@ -16,6 +17,7 @@ class Rename(Subcommand):
 
     name = "rename"
     help = "Rename a tenant."
+    examples = ("rename acme --slug acme-inc", 'rename acme --name "Acme Inc." --schema acme_inc')
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG")
@@ -26,14 +28,14 @@ class Rename(Subcommand):
 
     def handle(self, options: dict[str, Any]) -> None:
         if not (options["new_slug"] or options["schema"] or options["name"]):
-            raise CommandError("Say what is to change: --slug, --schema or --name.")
+            raise UsageError("Say what is to change: --slug, --schema or --name.")
         # One whose renaming was cut off may be found by its new slug only.
         begun = tenant_model()._default_manager.filter(
             slug=options["new_slug"] or "", work__kind="rename", work__slug=options["slug"]
         )
         tenant = begun.first() or self.find([options["slug"]])[0]
         lifecycle.rename(tenant, options["new_slug"], options["schema"], options["name"])
-        self.say(f"{options['slug']}: now {tenant.slug} ({tenant.name}, {tenant.placement}), {tenant.status}")
+        self.told(tenant, f"{options['slug']}: now {tenant.slug} ({tenant.name}, {tenant.placement}), {tenant.status}")
 
 
 class Domain(Subcommand):
@@ -41,6 +43,7 @@ class Domain(Subcommand):
 
     name = "domain"
     help = "Add, remove, list or verify a tenant's hosts; say which one is primary."
+    examples = ("domain add acme help.acme.example", "domain list acme --json")
 
     _DONE = {
         "add": lifecycle.add_domain,
@@ -54,13 +57,12 @@ class Domain(Subcommand):
         parser.add_argument("action", choices=(*self._DONE, "list"))
         parser.add_argument("slug", metavar="SLUG")
         parser.add_argument("host", metavar="HOST", nargs="?")
-        parser.add_argument("--json", action="store_true", help="For machines.")
 
     def handle(self, options: dict[str, Any]) -> None:
         (tenant,) = self.find([options["slug"]])
         if options["action"] != "list":
             if not options["host"]:
-                raise CommandError(f"Name the host: tenant domain {options['action']} {tenant.slug} HOST.")
+                raise UsageError(f"Name the host: tenant domain {options['action']} {tenant.slug} HOST.")
             self._DONE[options["action"]](tenant, options["host"])
         rows = [
             {
@@ -71,7 +73,7 @@ class Domain(Subcommand):
             }
             for domain in domain_model()._default_manager.filter(tenant_id=tenant.pk)
         ]
-        if options["json"]:
+        if self.for_machines:
             self.dump(rows)
             return
         for row in rows:

@@ -15,6 +15,7 @@ class ResumeWork(Subcommand):
 
     name = "resume-work"
     help = "Go on with what was being done to tenants when it was cut off."
+    examples = ("resume-work acme", "resume-work --where work__isnull=false")
     everyone = None
 
     def add_arguments(self, parser: CommandParser) -> None:

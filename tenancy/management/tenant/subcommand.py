@@ -18,6 +18,7 @@ from ...lifecycle.sizes import size_of
 from ...models import AbstractTenant
 from ...ownership import schemas_owned
 from . import selecting
+from .facts import facts_of
 from .failing import UsageError
 from .workers import Outcome, do_all
 
@@ -155,6 +156,13 @@ class Subcommand(ABC):
         elif not self.for_machines:
             self.say(f"{outcome.slug}: {outcome.done}")
         return outcome
+
+    def told(self, tenant: AbstractTenant, what: str) -> None:
+        """Tell people what was done to a tenant, and machines what it is now."""
+        if self.for_machines:
+            self.dump(facts_of([tenant])[0])
+        else:
+            self.say(what)
 
     def conclude(self, outcomes: Sequence[Outcome]) -> None:
         """Tell machines what became of all.

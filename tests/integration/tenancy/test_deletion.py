@@ -175,3 +175,12 @@ def test_sizes(hooli: Tenant, umbrella: Tenant) -> None:
         nowhere: 0,
     }
     assert size_of(nowhere) == Size(0, 0, 0)
+
+
+def test_a_failed_copy_is_restored_as_one(hooli: Tenant) -> None:
+    """Of a clone that failed, and was deleted and restored, it is still known whose clone it was to be."""
+    work = {"kind": "clone", "source": "x"}
+    Tenant.objects.filter(pk=hooli.pk).update(status="failed", work=work)
+    lifecycle.delete(hooli)
+    lifecycle.restore(hooli)
+    assert (hooli.status, Tenant.objects.get(pk=hooli.pk).work) == ("failed", work)
