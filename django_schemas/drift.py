@@ -227,10 +227,15 @@ def _judge(target: Target, records: Records) -> _State:
 
 
 def behind(db: str, environment: str, schemas: Sequence[str]) -> dict[str, list[Key]]:
-    """The migrations that each schema has not recorded; by one statement for each 500, and a few for each state."""
+    """The migrations that each schema has not recorded; by one statement for each 500, and a few for each state.
+
+    Schemas that have recorded none are left out.
+    """
     cohorts: dict[Records, list[Key]] = {}
     found = {}
     for schema, records in read_records(db, schemas).items():
+        if not records:
+            continue
         if records not in cohorts:
             cohorts[records] = _missing(load(target_of(alias_for(db, schema, (environment,)))))
         found[schema] = cohorts[records]

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 
 from django_schemas.placement import Placement
 
-from ..backlog import backlogs_of
 from ..events import TenantEvent
+from ..fleet import behind_at
 from ..lifecycle.deletion import aside
 from ..lifecycle.sizes import bytes_of
 from ..models import AbstractTenant
@@ -30,7 +30,7 @@ class TenantChangeList(ChangeList):
         super().get_results(request)
         tenants: list[Any] = list(self.result_list)
         places = [place_of(tenant) for tenant in tenants]
-        sizes, backlogs = ask_each_database(bytes_of, places), ask_each_database(backlogs_of, places)
+        sizes, backlogs = ask_each_database(bytes_of, places), ask_each_database(behind_at, places)
         events = last_events(tenants)
         for tenant in tenants:
             tenant.size_bytes = sizes.get(place_of(tenant))

@@ -25,10 +25,10 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 from .. import lifecycle
-from ..backlog import backlogs_of
 from ..conf import conf
 from ..events import TenantEvent, acting
 from ..exceptions import TenancyError
+from ..fleet import behind_at
 from ..lifecycle.sizes import size_of
 from ..lifecycle.watching import progress_of
 from ..models import AbstractTenant
@@ -198,8 +198,8 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
     def behind(self, tenant: Any) -> str:
         """How many migrations the schema has not run; on the tenant's page also which."""
         if not hasattr(tenant, "backlog"):
-            backlog = ask_each_database(backlogs_of, [place_of(tenant)]).get(place_of(tenant))
-            return UNKNOWN if backlog is None else ", ".join(backlog) or "0"
+            backlog = ask_each_database(behind_at, [place_of(tenant)]).get(place_of(tenant))
+            return UNKNOWN if backlog is None else ", ".join(map(".".join, backlog)) or "0"
         return UNKNOWN if tenant.backlog is None else str(len(tenant.backlog))
 
     @admin.display(description="last event")

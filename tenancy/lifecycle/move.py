@@ -1,10 +1,9 @@
 """Moving a tenant to another database without losing a write.
 
 The order is what keeps the writes. An empty copy is made of its schema while the tenant is served. Then it is *moving*,
-which everybody hears of in time. Its schema is fenced, so
-those who have not heard of it can't write either; copied in one transaction of the target; compared; and renamed, so
-nobody can write to it any more. Only then the copy gets the tenant's name, and the registry says where the tenant is
-now. What is left is dropped later.
+which everybody hears of in time. Its schema is fenced, so those who have not heard of it can't write either; copied in
+one transaction of the target; compared; and renamed, so nobody can write to it any more. Only then the copy gets the
+tenant's name, and the registry says where the tenant is now. What is left is dropped later.
 
 Until then the copy has a name that nobody knows: whoever remembers the target from an earlier stay of the tenant's must
 not write to what may be dropped again.

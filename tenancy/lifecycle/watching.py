@@ -13,11 +13,13 @@ from threading import Thread
 from typing import Any
 
 from django.db import OperationalError, connections
+from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
+from django_schemas.membership import app_labels_of
 from django_schemas.schemas import is_locked
 
-from ..backlog import migration_names
+from ..conf import conf
 from ..events import acting, actor
 from ..exceptions import TenancyError, TenantBusy
 from ..models import AbstractTenant
@@ -85,9 +87,17 @@ def progress_of(tenant: AbstractTenant) -> Progress:
     through = tenant.status not in (Status.PROVISIONING, Status.FAILED)
     steps = [
         (name, "done" if through or name in done else "running" if name == running else "waiting")
-        for name in migration_names()
+        for name in _migrations()
     ]
     return Progress(tenant.status, tenant.status_reason, steps, _cut_off(tenant))
+
+
+def _migrations() -> list[str]:
+    """The migrations that a new tenant's schema runs, in order, as `app.name`."""
+    labels = app_labels_of(conf.environment)
+    graph = MigrationLoader(None, ignore_no_migrations=True).graph
+    plan = dict.fromkeys(key for leaf in graph.leaf_nodes() for key in graph.forwards_plan(leaf) if key[0] in labels)
+    return [".".join(key) for key in plan]
 
 
 @resumes(KIND)

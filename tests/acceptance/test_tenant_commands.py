@@ -1,0 +1,128 @@
+"""The life of a tenant from the command line, as an operator types it: real processes, two databases, exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from example_project.demo.databases import fresh
+from example_project.demo.server import ROOT, manage
+from tools import postgres
+
+SETTINGS = "tests.acceptance.settings"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project() -> Iterator[None]:
+    """A project with an empty registry."""
+    with fresh(postgres.ensure(), "harbor_desk_commands") as urls, pytest.MonkeyPatch.context() as patch:
+        for variable, url in urls.items():
+            patch.setenv(variable, url)
+        manage(SETTINGS, "migrate", "--verbosity=0")
+        yield
+
+
+def tenant(*arguments: str, code: int = 0) -> str:
+    """What `manage.py tenant ...` prints on its standard output; with another exit code, what it prints as error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "tenant", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == code, f"tenant {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done.stderr if code else done.stdout
+
+
+def listed() -> dict[str, dict[str, Any]]:
+    """The tenants by slug, as `tenant list --json` prints them."""
+    return {row["slug"]: row for row in json.loads(tenant("list", "--json"))}
+
+
+def status(slug: str) -> tuple[str, str, str]:
+    """Status, database and schema of a tenant."""
+    row = listed()[slug]
+    return row["status"], row["db"], row["schema_name"]
+
+
+def names(slug: str) -> list[str]:
+    """The users in a tenant, each named by its witness."""
+    code = "from django.contrib.auth.models import User; print(*User.objects.values_list('username', flat=True))"
+    return tenant("run", slug, "--", "shell", "--verbosity=0", "--command", code).split()
+
+
+def add(slug: str, name: str) -> None:
+    code = f"from django.contrib.auth.models import User; User.objects.create_user({name!r})"
+    tenant("run", slug, "--", "shell", "--verbosity=0", "--command", code)
+
+
+def test_life(project: None, tmp_path: Path) -> None:
+    """Created, cloned, moved, exported, imported, renamed, deleted, restored, purged: a tenant has its own rows only."""
+    tenant("create", "Acme", "--slug", "acme", "--db", "default", "--domain", "help.acme.test")
+    tenant("create", "Globex", "--schema", "g1", "--db", "shard2")
+    assert (status("acme"), status("globex")) == (("active", "default", "acme"), ("active", "shard2", "g1"))
+    assert "is taken" in tenant("create", "Acme", code=1)
+    for slug in ("acme", "globex"):
+        add(slug, f"{slug}-ada")
+
+    tenant("suspend", "acme")
+    assert status("acme")[0] == "suspended"
+    tenant("run", "acme", "--", "check", code=1)
+    tenant("resume", "acme")
+
+    tenant("clone", "acme", "Acme Two")
+    assert status("acme-two")[0] == "active"
+    add("acme-two", "two-bob")
+    assert (names("acme"), names("acme-two")) == (["acme-ada"], ["acme-ada", "two-bob"])
+
+    tenant("move", "acme", "--to", "shard2")
+    assert status("acme") == ("active", "shard2", "acme")
+    assert names("acme") == ["acme-ada"]
+
+    archive = tmp_path / "acme.zip"
+    tenant("export", "acme", "--output", str(archive))
+    tenant("import", str(archive), "--name", "Acme Three", "--db", "default")
+    assert status("acme-three")[:2] == ("active", "default")
+    assert names("acme-three") == ["acme-ada"]
+
+    tenant("rename", "acme", "--slug", "acme-inc")
+    assert status("acme-inc") == ("active", "shard2", "acme")
+
+    assert "help.acme.test" in tenant("domain", "list", "acme-inc")
+    tenant("domain", "add", "acme-inc", "Support.Acme.Test")
+    tenant("domain", "remove", "acme-inc", "help.acme.test")
+    said = tenant("domain", "list", "acme-inc")
+    assert ("support.acme.test" in said, "help.acme.test" in said) == (True, False)
+    tenant("domain", "add", "globex", "SUPPORT.acme.test.", code=1)
+
+    tenant("delete", "acme-inc", code=2)
+    tenant("delete", "acme-inc", "--yes-really=globex", code=2)
+    assert status("acme-inc")[0] == "active"
+    tenant("delete", "acme-inc", "--yes-really=acme-inc")
+    assert status("acme-inc")[0] == "deleting"
+    tenant("run", "acme-inc", "--", "check", code=1)
+    tenant("create", "Other", "--slug", "acme-inc", code=1)
+    tenant("restore", "acme-inc")
+    assert names("acme-inc") == ["acme-ada"]
+
+    tenant("purge", "acme-inc", "--yes-really=acme-inc", code=1)
+    tenant("delete", "acme-inc", "--yes-really=acme-inc")
+    tenant("purge", "acme-inc", "--yes-really=acme-inc")
+    assert sorted(listed()) == ["acme-three", "acme-two", "globex"]
+    tenant("create", "Acme", "--slug", "acme-inc", "--schema", "acme", "--db", "shard2")
+    assert names("acme-inc") == []
+
+    assert names("globex") == ["globex-ada"]
+    tenant("migrate", "--all")
+    assert json.loads(tenant("check", "--all", "--json")) == []
+    tenant("status")
+    tenant("show", "globex")
+    assert "nobody" in tenant("show", "nobody", code=2)
