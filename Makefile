@@ -18,8 +18,10 @@ FIND_PYTHON := for python in $(PYTHONS); do \
 	done; \
 	echo 'Python 3.11 or newer is needed, tried: $(PYTHONS). Say make ... PYTHON=/path/to/python3' >&2; exit 1
 
+PYTEST = set -a; urls=$$($(RUN) -m tools.postgres standby) && eval "$$urls" && $(RUN) -m pytest
+
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test browser lint format types docs bench django-suite pg pg-stop build clean
+.PHONY: help demo serve test chaos browser lint format types docs bench django-suite pg pg-stop build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +33,10 @@ serve: $(READY)  ## serve the example project to click through
 	@$(RUN) -m example_project.serve $(SERVE_ARGS)
 
 test: $(READY)  ## run the tests; PYTEST_ARGS='-k alias' chooses
-	@set -a; urls=$$($(RUN) -m tools.postgres standby) && eval "$$urls" && $(RUN) -m pytest $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
+
+chaos: $(READY)  ## run the long tests: every statement killed, a million rows moved under load
+	@$(PYTEST) -m long $(PYTEST_ARGS)
 
 browser: $(VENV)/.ready-browser  ## let the tests use a real browser too; Chromium itself you install
 

@@ -65,7 +65,7 @@ def add(slug: str, name: str) -> None:
 
 
 def test_life(project: None, tmp_path: Path) -> None:
-    """Created, cloned, moved, exported, imported, renamed, deleted, restored, purged: a tenant has its own rows only."""
+    """Created, cloned, moved, exported, renamed, deleted, restored, purged: a tenant has its own rows only."""
     tenant("create", "Acme", "--slug", "acme", "--db", "default", "--domain", "help.acme.test")
     tenant("create", "Globex", "--schema", "g1", "--db", "shard2")
     assert (status("acme"), status("globex")) == (("active", "default", "acme"), ("active", "shard2", "g1"))

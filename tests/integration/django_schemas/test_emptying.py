@@ -81,7 +81,7 @@ def test_goes_on_where_it_was_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not schema_exists("default", "crowd")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_more_tables_than_locks() -> None:
     """5,000 tables, where one statement runs out of locks; the server has the usual 64 for each transaction."""
     make(5000)

@@ -205,7 +205,7 @@ def test_killed(small: None, db: str) -> None:  # noqa: F811
     assert matrix.outcomes(STEP, db, faults, points) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
 @pytest.mark.parametrize("db", ["default", "shard2"])
 def test_killed_anywhere(small: None, db: str) -> None:  # noqa: F811

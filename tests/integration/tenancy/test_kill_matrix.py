@@ -1,7 +1,7 @@
 """Every step of a tenant's life can die: at each statement and commit the SQL fails, the backend is terminated, or the
 process is killed; and whichever way somebody then goes on, the tenant ends whole or gone, and nothing else was touched.
 
-The short form takes a sample of the points, those around commits among them; the long one, marked `slow`, takes all.
+The short form takes a sample of the points, those around commits among them; the long one, marked `long`, takes all.
 """
 
 from collections.abc import Callable, Iterator
@@ -270,7 +270,7 @@ def test_a_sample(name: str, db: str) -> None:
     assert outcomes(step, db, faults, points) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("db", DATABASES)
 @pytest.mark.parametrize("name", STEPS)
 def test_all(name: str, db: str) -> None:

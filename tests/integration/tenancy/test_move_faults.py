@@ -78,13 +78,13 @@ def test_at_some_statements(fragile: Tenant) -> None:
     assert break_and_mend(fragile, [*faults[5:-10:80], *faults[-10:]]) > 6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_unanswered_commits(fragile: Tenant) -> None:
     """Commits that are done, and whose answer is lost."""
     break_and_mend(fragile, list(faults_at(points(fragile), ("unanswered",))))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["kill", "backend", "error"])
 def test_at_each_statement(fragile: Tenant, how: str) -> None:
     """Each statement and each commit."""

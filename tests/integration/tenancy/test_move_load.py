@@ -16,7 +16,7 @@ from tenancy.models import Tenant
 
 from .test_move import leave
 
-pytestmark = [pytest.mark.usefixtures("committed"), pytest.mark.slow]
+pytestmark = [pytest.mark.usefixtures("committed"), pytest.mark.long]
 
 FILL = (
     # Short rows with one index, and longer ones with two.

@@ -118,7 +118,7 @@ def test_killed_at_each_step(busy: Tenant, tmp_path: Path) -> None:
     back_and_forth(busy, tmp_path, SHORT, writers=3, load=2_000)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("how", HOWS)
 def test_cut_off_at_each_step(busy: Tenant, tmp_path: Path, how: str) -> None:
     """The same at all steps, with more writers and rows, and whatever else can happen at a step."""
@@ -126,7 +126,7 @@ def test_cut_off_at_each_step(busy: Tenant, tmp_path: Path, how: str) -> None:
     back_and_forth(busy, tmp_path, steps, writers=4, load=5_000, how=how)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_million_rows_and_sixteen_writers(busy: Tenant, tmp_path: Path) -> None:
     """The same at the steps that matter most."""
     back_and_forth(busy, tmp_path, SHORT, writers=16, load=1_000_000)

@@ -57,7 +57,7 @@ def cleared(small: None) -> Iterator[None]:  # noqa: F811
         lifecycle.purge(tenant)
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.long)])
 def test_one_winner(cleared: None, rounds: int) -> None:
     """Of 32 processes that create the same tenant one does, and all others are told that it exists."""
     found = [at_once([f"Wanted {number}"] * 32) for number in range(rounds)]
