@@ -5,7 +5,10 @@ hold is also a constraint in the database, so `bulk_create` and raw SQL can't ge
 """
 
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from copy import deepcopy
+from types import MappingProxyType
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -33,6 +36,9 @@ __all__ = ["AbstractDomain", "AbstractTenant", "Domain", "Tenant", "TenantEvent"
 SLUG = r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"
 _SCHEMA = r"\A[a-z_][a-z0-9_-]*\Z"
 _RESERVED_SCHEMA = r"\A(pg_.*|information_schema|public)\Z"
+
+_LIFE = ("slug", "db", "schema_name", "status", "status_reason", "status_since", "work")
+"""What changes by the functions of `lifecycle` alone."""
 
 validate_slug = RegexValidator(
     SLUG, "Use lower-case letters, digits and hyphens, with a letter or digit at both ends.", "invalid"
@@ -68,6 +74,8 @@ class AbstractTenant(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = TenantManager()
+
+    _life: Mapping[str, Any] = MappingProxyType({})
 
     class Meta:
         abstract = True
@@ -109,16 +117,31 @@ class AbstractTenant(models.Model):
         super().clean()
         self._complete()
 
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make the object of a row, which knows what it was read as."""
+        tenant = super().from_db(*args, **kwargs)
+        tenant._note_life()
+        return tenant
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        """Read the row again."""
+        super().refresh_from_db(*args, **kwargs)
+        self._note_life()
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row; for a new tenant choose slug, schema and database where not given, and provision it.
 
+        What has functions of its own (status, placement, slug, work) is written by these alone, so an object that was
+        read a while ago undoes nothing that was done to the tenant since.
+
         Raises:
+            TenancyError: one of these was assigned to, of a tenant that is there already.
             ValidationError: the name yields no slug, or the slug or schema is not valid.
             TenantExists: the slug or the placement is taken.
             ProvisioningFailed: the schema could not be made; the row is kept with status *failed*.
         """
-        created = self._state.adding
-        if created:
+        if self._state.adding:
             self._complete()
             using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
             try:
@@ -131,9 +154,13 @@ class AbstractTenant(models.Model):
                     f"Slug {self.slug!r} or schema {self.schema_name!r} on {self.db!r} is taken by another tenant, "
                     f"maybe a deleted one that is not purged yet.{self._how_to_go_on(using)}"
                 ) from error
+            self._note_life()
             signals.tenant_created.send(sender=type(self), tenant=self)
-        else:
-            super().save(*args, **kwargs)
+            return
+        if kwargs.get("update_fields") is None:
+            kwargs["update_fields"] = self._own_fields()
+        super().save(*args, **kwargs)
+        self._note_life()
 
     def set_status(self, status: str, reason: str = "", *, was: str | None = None, **changes: Any) -> None:
         """Move to another status, if it may follow the present one; log it, and tell by `tenant_status_changed`.
@@ -165,6 +192,21 @@ class AbstractTenant(models.Model):
                 ),
                 using=using,
             )
+
+    def _own_fields(self) -> list[str]:
+        """Names of the fields that the project writes as it likes; of those that were read, if not all were."""
+        changed = [name for name, value in self._life.items() if getattr(self, name) != value]
+        if changed:
+            raise TenancyError(
+                f"Tenant {self.slug!r}: {', '.join(changed)} can't be changed by assigning: use tenancy.lifecycle "
+                "(suspend, resume, rename, move, delete, ...)."
+            )
+        unread = self.get_deferred_fields()
+        fields = [field for field in self._meta.concrete_fields if not field.primary_key]
+        return [field.name for field in fields if field.name not in _LIFE and field.attname not in unread]
+
+    def _note_life(self) -> None:
+        self._life = {name: deepcopy(self.__dict__[name]) for name in _LIFE if name in self.__dict__}
 
     def _refuse_promised(self, using: str) -> None:
         """Raise TenantExists if another tenant is being moved to this placement."""

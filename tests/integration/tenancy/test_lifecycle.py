@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from django_schemas.schemas import schema_exists
 from tenancy import lifecycle, signals
@@ -106,3 +106,50 @@ def test_domains_go_with_their_tenant(hooli: Tenant) -> None:
     lifecycle.delete(hooli)
     lifecycle.purge(hooli)
     assert Domain.objects.count() == 0
+
+
+def test_an_old_object_undoes_nothing(hooli: Tenant) -> None:
+    """Saving an object that was read before leaves alone what was done to the tenant meanwhile."""
+    lifecycle.suspend(Tenant.objects.get(pk=hooli.pk), "unpaid")
+    Tenant.objects.filter(pk=hooli.pk).update(db="shard2", work={"kind": "x"})
+    hooli.name, hooli.settings = "Hooli XYZ", {"plan": "gold"}
+    hooli.save()
+    found = Tenant.objects.get(pk=hooli.pk)
+    assert (found.name, found.settings) == ("Hooli XYZ", {"plan": "gold"})
+    assert (found.status, found.status_reason, found.db, found.work) == ("suspended", "unpaid", "shard2", {"kind": "x"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("status", "suspended"), ("db", "shard2"), ("schema_name", "x"), ("slug", "x"), ("work", {})]
+)
+def test_life_is_not_written_by_hand(hooli: Tenant, field: str, value: Any) -> None:
+    """What has functions of its own is not changed by assigning it: that is refused, and nothing is written."""
+    setattr(hooli, field, value)
+    hooli.name = "Other"
+    with pytest.raises(TenancyError, match=field):
+        hooli.save()
+    assert Tenant.objects.get(pk=hooli.pk).name == "Hooli"
+
+
+def test_a_purged_tenant_does_not_come_back(hooli: Tenant) -> None:
+    """An object whose tenant is gone can't be saved into being again."""
+    old = Tenant.objects.get(pk=hooli.pk)
+    lifecycle.delete(hooli)
+    lifecycle.purge(hooli)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        old.save()
+    assert not Tenant.objects.filter(slug="hooli").exists()
+
+
+def test_saved_again_and_again(hooli: Tenant) -> None:
+    """What was changed by its function, or read again, is no change by hand; nor is what was not read at all."""
+    lifecycle.suspend(hooli)
+    hooli.save()
+    Tenant.objects.filter(pk=hooli.pk).update(db="shard2")
+    hooli.refresh_from_db()
+    hooli.save()
+    part = Tenant.objects.only("name").get(pk=hooli.pk)
+    part.name = "Part"
+    part.save()
+    found = Tenant.objects.get(pk=hooli.pk)
+    assert (found.name, found.status, found.db) == ("Part", "suspended", "shard2")
