@@ -133,17 +133,19 @@ class AbstractTenant(models.Model):
         """Save the row; for a new tenant choose slug, schema and database where not given, and provision it.
 
         What has functions of its own (status, placement, slug, work) is written by these alone, so an object that was
-        read a while ago undoes nothing that was done to the tenant since.
+        read a while ago undoes nothing that was done to the tenant since. A status that was assigned is set as by
+        `set_status`.
 
         Raises:
-            TenancyError: one of these was assigned to, of a tenant that is there already.
+            IllegalTransition: a status was assigned that may not follow the present one.
+            TenancyError: another of these was assigned to, of a tenant that is there already.
             ValidationError: the name yields no slug, or the slug or schema is not valid.
             TenantExists: the slug or the placement is taken.
             ProvisioningFailed: the schema could not be made; the row is kept with status *failed*.
         """
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         if self._state.adding:
             self._complete()
-            using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
             try:
                 with transaction.atomic(using=using):
                     super().save(*args, **kwargs)
@@ -159,6 +161,11 @@ class AbstractTenant(models.Model):
             return
         if kwargs.get("update_fields") is None:
             kwargs["update_fields"] = self._own_fields()
+            if "status" in self._life and self.status != self._life["status"]:
+                with transaction.atomic(using=using):
+                    self.set_status(self.status, self.status_reason)
+                    self.save(*args, **kwargs)
+                return
         super().save(*args, **kwargs)
         self._note_life()
 
@@ -196,10 +203,10 @@ class AbstractTenant(models.Model):
     def _own_fields(self) -> list[str]:
         """Names of the fields that the project writes as it likes; of those that were read, if not all were."""
         changed = [name for name, value in self._life.items() if getattr(self, name) != value]
-        if changed:
+        if not {"status", "status_reason"}.issuperset(changed):
             raise TenancyError(
                 f"Tenant {self.slug!r}: {', '.join(changed)} can't be changed by assigning: use tenancy.lifecycle "
-                "(suspend, resume, rename, move, delete, ...)."
+                "(rename, move, delete, ...)."
             )
         unread = self.get_deferred_fields()
         fields = [field for field in self._meta.concrete_fields if not field.primary_key]

@@ -7,6 +7,7 @@ from django.db import DatabaseError, transaction
 
 from django_schemas.schemas import schema_exists
 from tenancy import lifecycle, signals
+from tenancy.events import TenantEvent
 from tenancy.exceptions import IllegalTransition, TenancyError
 from tenancy.models import Domain, Tenant
 from tenancy.states import Status
@@ -120,15 +121,26 @@ def test_an_old_object_undoes_nothing(hooli: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("status", "suspended"), ("db", "shard2"), ("schema_name", "x"), ("slug", "x"), ("work", {})]
+    ("field", "value"),
+    [("status", "provisioning"), ("db", "shard2"), ("schema_name", "x"), ("slug", "x"), ("work", {})],
 )
 def test_life_is_not_written_by_hand(hooli: Tenant, field: str, value: Any) -> None:
-    """What has functions of its own is not changed by assigning it: that is refused, and nothing is written."""
+    """What has functions of its own is not changed by assigning it, and no status that may not follow."""
     setattr(hooli, field, value)
     hooli.name = "Other"
-    with pytest.raises(TenancyError, match=field):
+    with pytest.raises(TenancyError, match=str(value) if field == "status" else field):
         hooli.save()
     assert Tenant.objects.get(pk=hooli.pk).name == "Hooli"
+
+
+def test_a_status_that_is_assigned(hooli: Tenant) -> None:
+    """A status may be assigned if it may follow; it is logged as any other change."""
+    hooli.status, hooli.name = "suspended", "Other"
+    hooli.save()
+    found = Tenant.objects.get(pk=hooli.pk)
+    assert (found.status, found.name) == ("suspended", "Other")
+    event = TenantEvent.objects.filter(tenant_id=str(hooli.pk)).latest("pk")
+    assert (event.kind, event.old, event.new) == ("status", "active", "suspended")
 
 
 def test_a_purged_tenant_does_not_come_back(hooli: Tenant) -> None:
