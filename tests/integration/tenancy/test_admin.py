@@ -140,7 +140,7 @@ def test_the_list_tells_size_backlog_and_last_event(staff: Client, hooli: Tenant
     assert min(sizes["hooli"], sizes["vehement"], sizes["umbrella"]) > 100_000
     assert {slug: row[1:] for slug, row in before.items()} == {
         "bare": (None, "bare created:  -> provisioning"),
-        "hooli": (["garage.0001_initial", "garage.0002_ledger"], "hooli status: provisioning -> active"),
+        "hooli": ([("garage", "0001_initial"), ("garage", "0002_ledger")], "hooli status: provisioning -> active"),
         "vehement": ([], "vehement status: provisioning -> active"),
         "umbrella": ([], "umbrella status: provisioning -> active"),
     }
