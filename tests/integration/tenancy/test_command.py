@@ -137,7 +137,8 @@ def test_nothing_is_destroyed_unless_named(hooli: Tenant, confirmation: list[str
 def test_run(hooli: Tenant) -> None:
     """Any command runs inside the tenant, with its arguments passed through."""
     out = tenant("run", "umbrella", "--", "dumpdata", "garage.tag", "--format", "json")
-    assert "\n" not in out
+    # Newer versions of Django end it with one.
+    assert "\n" not in out.removesuffix("\n")
     assert {row["fields"]["witness"] for row in json.loads(out)} == {"umbrella"}
     Tenant.objects.filter(slug="hooli").update(status="suspended")
     with pytest.raises(CommandError, match="suspended, not active"):
