@@ -19,7 +19,7 @@ from tenancy.exceptions import ArchiveInvalid, ProvisioningFailed, TenantExists,
 from tenancy.lifecycle.resuming import resume_work
 from tenancy.models import Tenant
 from tests.apps.garage.models import Tag
-from tests.faults import points_of
+from tests.faults import faults_at, points_of
 from tests.integration.django_schemas.conftest import write_migrations  # noqa: F401  # a fixture
 from tests.integration.tenancy import test_kill_matrix as matrix
 from tests.integration.tenancy.test_kill_matrix import Step, small, tenant  # noqa: F401  # a fixture
@@ -248,9 +248,10 @@ def test_commands(source: Tenant, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
+@pytest.mark.parametrize("anywhere", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("db", ["default", "shard2"])
-def test_killed(small: None, tmp_path: Path, db: str) -> None:  # noqa: F811
-    """At a sample of the points at which it can be cut off, and each way of going on, an import ends whole or gone."""
+def test_killed(small: None, tmp_path: Path, db: str, anywhere: bool) -> None:  # noqa: F811
+    """At a sample of the points at which it can be cut off, or at all, an import ends whole or gone."""
     path = str(tmp_path / "bystander.zip")
     tenant("export", "bystander-default", "--output", path)
 
@@ -273,5 +274,6 @@ def test_killed(small: None, tmp_path: Path, db: str) -> None:  # noqa: F811
     )
     points = points_of(lambda: act(db))
     ways = list(step.ways)
-    faults = [(fault, ways[int(number) % len(ways)]) for fault, number in matrix.sample(points)]
+    some = [(fault, ways[int(number) % len(ways)]) for fault, number in matrix.sample(points)]
+    faults = [(fault, way) for fault in faults_at(points) for way in ways] if anywhere else some
     assert matrix.outcomes(step, db, faults, points) == []
