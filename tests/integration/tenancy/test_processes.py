@@ -86,11 +86,9 @@ def test_change_is_seen_in_every_process(name: str, tenancy: dict[str, Any], lim
             assert status("vehement.saas.test") == 200
             hooli.set_status("active")
             until(lambda: status() == 200, limit_s)
-        hooli.slug = "hooli2"
-        hooli.save()
+        lifecycle.rename(hooli, "hooli2")
         until(lambda: status() == 404, limit_s)
-        hooli.slug = "hooli"
-        hooli.save()
+        lifecycle.rename(hooli, "hooli")
         until(lambda: status() == 200, limit_s + 1)
         assert status("new.example") == 404
         domain = Domain.objects.create(host="new.example", tenant=hooli)
