@@ -30,18 +30,18 @@ _MESSAGES = {
 
 
 def shared_sessions() -> Iterator[CheckMessage]:
-    """E020: sessions of all tenants are in one store, where a session of one is found by another."""
+    """W020: sessions of all tenants are in one store, where a session of one is found by another."""
     if _position(TenantMiddleware) is None or _position(SessionMiddleware) is None or _sessions_choose():
         return
     engine = conf.session_engine
     name = engine.removeprefix(_ENGINES)
     kept_apart = name == "db" and _environment() in (None, *environments_of_app("sessions"))
     if engine.startswith(_ENGINES) and not kept_apart:
-        yield Error(
+        yield Warning(
             f"SESSION_ENGINE is {engine!r}, which keeps the sessions of all tenants in one place: who is logged in "
             "to one tenant may be taken for a user of another.",
             hint=f'Write SESSION_ENGINE = "tenancy.sessions.{name}".',
-            id="tenancy.E020",
+            id="tenancy.W020",
         )
 
 

@@ -165,7 +165,7 @@ def test_foreign_key_is_not_looked_up(users: None, engine: str, sent: Any) -> No
 
 @pytest.mark.parametrize("engine_path", [f"django.contrib.sessions.backends.{name}" for name in ENGINES[1:]])
 def test_why_djangos_engines_are_refused(users: None, settings: Any, engine_path: str) -> None:
-    """With Django's own Ada's cookie is Eve's in the clone: what E020 is for."""
+    """With Django's own Ada's cookie is Eve's in the clone: what W020 is for."""
     settings.SESSION_ENGINE = engine_path
     assert who(login(HOOLI, "ada"), VEHEMENT)["user"] == "eve"
 

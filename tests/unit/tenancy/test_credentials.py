@@ -16,20 +16,20 @@ def found() -> list[str]:
 
 @pytest.mark.parametrize("name", ["cache", "cached_db", "file", "signed_cookies"])
 def test_shared_engine(settings: Any, name: str) -> None:
-    """Each engine of Django's that all tenants share is an error, and what its hint says to write is none."""
+    """Each engine of Django's that all tenants share is warned of, and what its hint says to write is not."""
     settings.SESSION_ENGINE = f"{DJANGOS}.{name}"
-    (error,) = check_tenancy(None)
-    assert (error.id, error.hint) == ("tenancy.E020", f'Write SESSION_ENGINE = "tenancy.sessions.{name}".')
+    (warning,) = check_tenancy(None)
+    assert (warning.id, warning.hint) == ("tenancy.W020", f'Write SESSION_ENGINE = "tenancy.sessions.{name}".')
     settings.SESSION_ENGINE = f"tenancy.sessions.{name}"
     assert found() == []
 
 
 def test_shared_table(settings: Any) -> None:
-    """Sessions in the database are an error where tenants have no table of sessions of their own."""
+    """Sessions in the database are warned of where tenants have no table of sessions of their own."""
     environments = settings.DATABASE_ENVIRONMENTS
     apps = [app for app in environments["tenant"]["APPS"] if app != "django.contrib.sessions"]
     settings.DATABASE_ENVIRONMENTS = {**environments, "tenant": {**environments["tenant"], "APPS": apps}}
-    assert found() == ["tenancy.E020"]
+    assert found() == ["tenancy.W020"]
     settings.SESSION_ENGINE = "tenancy.sessions.db"
     assert found() == []
 
