@@ -21,7 +21,7 @@ from .catalog import Catalog, Item, read_catalogs
 from .environments import alias_for
 from .identifiers import qualified, quote
 from .membership import models_of
-from .migrator import Point, check_history, load, make_plan, migrate_target, target_of
+from .migrator import Point, load, make_plan, migrate_target, refuse_gaps, target_of
 from .records import Records, read_records
 from .schemas import drop_schema, local_lock_timeout
 from .search_path import local_search_path
@@ -203,7 +203,7 @@ def _judge(target: Target, records: Records) -> _State:
     missing = _missing(loader)
     opaque = frozenset(key for key in missing if any(map(_is_opaque, loader.graph.nodes[key].operations)))
     try:
-        check_history(target)
+        refuse_gaps(loader)
     except InconsistentMigrationHistory as error:
         gap = Finding("history", "records", str(error), "Apply what is missing by hand, then record it.")
         return _State(findings, [gap], missing, opaque, consistent=False)

@@ -33,6 +33,7 @@ from .exceptions import SchemaExists, SchemaLocked, SchemasError
 from .membership import app_labels_of, models_of
 from .schemas import drop_schema, ensure_schema, local_lock_timeout, lock_schema, schema_exists, session_lock
 from .search_path import has_own_session, local_search_path, session_search_path
+from .sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 from .target import Target, target_is
 
 Step = tuple[Migration, bool]
@@ -47,6 +48,7 @@ __all__ = [
     "make_records",
     "migrate_target",
     "own_tables",
+    "refuse_gaps",
     "target_of",
     "targets_on",
 ]
@@ -200,7 +202,7 @@ class _SchemaExecutor(MigrationExecutor):
             self.loader = _SchemaLoader(self.connection, self.target)
             transaction.set_rollback(True, using=alias.db)
         _refuse_unknown(self.loader, records)
-        _refuse_gaps(self.loader)
+        refuse_gaps(self.loader)
         nodes, labels = self.loader.graph.nodes, self.loader.labels
         points: list[Point] = [key for key in self.loader.applied_migrations if key in nodes and key[0] in labels]
         self.loader.applied_migrations = {}
@@ -217,17 +219,12 @@ def _lock_named(alias: SchemaAlias, migration: Migration) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        # psycopg 3 and psycopg2 each have a name of their own for it.
-        if _LOCK_NOT_AVAILABLE not in (getattr(error.__cause__, name, None) for name in ("sqlstate", "pgcode")):
+        if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
             raise
         raise SchemaLocked(
             f"Migration {migration} could not be run in schema {alias.schema!r} of database {alias.db!r}: another "
             "session holds a lock on a table that it changes. The migration left nothing behind: run it again."
         ) from error
-
-
-_LOCK_NOT_AVAILABLE = "55P03"
-"""SQLSTATE of a lock that was not had within lock_timeout."""
 
 
 def load(target: Target) -> _SchemaLoader:
@@ -238,7 +235,7 @@ def load(target: Target) -> _SchemaLoader:
 
 def check_history(target: Target) -> None:
     """Raise InconsistentMigrationHistory if a target has recorded a migration, and one that it needs is not."""
-    _refuse_gaps(load(target))
+    refuse_gaps(load(target))
 
 
 def make_records(target: Target) -> None:
@@ -357,7 +354,7 @@ def _run(executor: _SchemaExecutor, plan: Plan, signals: dict[str, Any], *, fake
 def _plan(executor: _SchemaExecutor, targets: Sequence[Point] | None, *, syncdb: bool) -> Plan:
     target, loader = executor.target, executor.loader
     _refuse_conflicts(loader)
-    _refuse_gaps(loader)
+    refuse_gaps(loader)
     leaves = [key for key in loader.graph.leaf_nodes() if key[0] in loader.labels]
     wanted = leaves if targets is None else [_replaced(loader, point) for point in targets]
     sequence = executor.migration_plan(wanted)
@@ -391,7 +388,7 @@ def _refuse_conflicts(loader: _SchemaLoader) -> None:
         raise SchemasError(f"Conflicting migrations, each the newest of its app: {found}. Run makemigrations --merge.")
 
 
-def _refuse_gaps(loader: _SchemaLoader) -> None:
+def refuse_gaps(loader: _SchemaLoader) -> None:
     """Raise InconsistentMigrationHistory if a migration is recorded, and one that it needs is not.
 
     As Django's `check_consistent_history`, which knows nothing of migrations that another environment records.

@@ -174,6 +174,7 @@ class _Reader:
         self.read = read
 
     def readline(self, size: int = -1) -> bytes:
+        # psycopg2 wants a file to have it, and never calls it.
         raise NotImplementedError
 
 

@@ -181,11 +181,10 @@ def odd_base_domain() -> Iterator[CheckMessage]:
 
 def no_session_yet() -> Iterator[CheckMessage]:
     """E015: a resolver reads the session, which is not there yet."""
-    paths = [each if isinstance(each, str) else each[0] for each in conf.resolvers]
     middleware = list(conf.middleware)
     session = "django.contrib.sessions.middleware.SessionMiddleware"
     ours = "tenancy.middleware.TenantMiddleware"
-    if "tenancy.resolvers.SessionResolver" not in paths or ours not in middleware:
+    if "tenancy.resolvers.SessionResolver" not in conf.resolver_paths or ours not in middleware:
         return
     if session not in middleware[: middleware.index(ours)]:
         yield Error(

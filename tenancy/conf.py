@@ -129,6 +129,11 @@ class Conf:
         return list(self.tenancy.get("RESOLVERS", default))
 
     @property
+    def resolver_paths(self) -> list[str]:
+        """The dotted paths of `RESOLVERS`, without their arguments."""
+        return [each if isinstance(each, str) else each[0] for each in self.resolvers]
+
+    @property
     def placing(self) -> Callable[..., str]:
         """`PLACING`: what chooses a new tenant's database, or its dotted path; `fewest_tenants` by default."""
         value = self.tenancy.get("PLACING", "tenancy.placing.fewest_tenants")

@@ -133,8 +133,7 @@ def _position(middleware: type) -> int | None:
 
 def _sessions_choose() -> bool:
     """Tell whether the session names the tenant: then it is the platform's, and a verifier says who may go where."""
-    paths = (each if isinstance(each, str) else each[0] for each in conf.resolvers)
-    return "tenancy.resolvers.SessionResolver" in paths
+    return "tenancy.resolvers.SessionResolver" in conf.resolver_paths
 
 
 def _environment() -> str | None:

@@ -112,12 +112,8 @@ class TenantMiddleware:
 def _served(request: HttpRequest, found: Resolution) -> Iterator[None]:
     """A request that is served to its tenant."""
     request.tenant = found.tenant  # type: ignore[attr-defined]
-    with tenant_context(found.tenant):
-        if not found.prefix:
-            yield
-            return
-        with behind(request, found.prefix):
-            yield
+    with tenant_context(found.tenant), behind(request, found.prefix):
+        yield
 
 
 def streamed_within(found: Resolution, response: HttpResponseBase) -> HttpResponseBase:
@@ -137,9 +133,5 @@ def streamed_within(found: Resolution, response: HttpResponseBase) -> HttpRespon
 
 @contextmanager
 def _streamed(tenant: AbstractTenant, prefix: str) -> Iterator[None]:
-    with tenant_context(tenant, allow_inactive=True):
-        if not prefix:
-            yield
-            return
-        with script_prefix(prefix):
-            yield
+    with tenant_context(tenant, allow_inactive=True), script_prefix(prefix):
+        yield

@@ -103,6 +103,11 @@ class AbstractTenant(models.Model):
         return Placement(self.db, self.schema_name)
 
     @property
+    def registry(self) -> str:
+        """Alias of the writable database that its row is in."""
+        return str(router.db_for_write(type(self), instance=self))
+
+    @property
     def alias(self) -> SchemaAlias:
         """The database alias that remembers this tenant's schema."""
         return alias_for(self.db, self.schema_name, (conf.environment,))
@@ -143,7 +148,7 @@ class AbstractTenant(models.Model):
             TenantExists: the slug or the placement is taken.
             ProvisioningFailed: the schema could not be made; the row is kept with status *failed*.
         """
-        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        using = kwargs.get("using") or self.registry
         if self._state.adding:
             self._complete()
             try:
@@ -183,7 +188,7 @@ class AbstractTenant(models.Model):
         Raises:
             IllegalTransition: it may not follow.
         """
-        using = router.db_for_write(type(self), instance=self)
+        using = self.registry
         with transaction.atomic(using=using):
             row = type(self)._default_manager.using(using).select_for_update().get(pk=self.pk)
             old = row.status
@@ -213,7 +218,9 @@ class AbstractTenant(models.Model):
         return [field.name for field in fields if field.name not in _LIFE and field.attname not in unread]
 
     def _note_life(self) -> None:
-        self._life = {name: deepcopy(self.__dict__[name]) for name in _LIFE if name in self.__dict__}
+        # Of these `work` alone can be changed in place; each request makes a tenant.
+        life = {name: self.__dict__[name] for name in _LIFE if name in self.__dict__}
+        self._life = {**life, "work": deepcopy(life["work"])} if "work" in life else life
 
     def _refuse_promised(self, using: str) -> None:
         """Raise TenantExists if another tenant is being moved to this placement."""

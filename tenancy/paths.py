@@ -12,7 +12,13 @@ __all__ = ["behind", "script_prefix"]
 
 @contextmanager
 def behind(request: HttpRequest, prefix: str) -> Iterator[None]:
-    """Have a request be for what is behind a prefix of its path; `request.path` is what the client asked for."""
+    """Have a request be for what is behind a prefix of its path; `request.path` is what the client asked for.
+
+    An empty prefix changes nothing.
+    """
+    if not prefix:
+        yield
+        return
     whole = request.path_info
     request.path_info = whole.removeprefix(prefix) or "/"
     try:
@@ -24,7 +30,10 @@ def behind(request: HttpRequest, prefix: str) -> Iterator[None]:
 
 @contextmanager
 def script_prefix(prefix: str) -> Iterator[None]:
-    """Have `reverse()` put a prefix before its results, behind that which is there."""
+    """Have `reverse()` put a prefix before its results, behind that which is there; nothing, if it is empty."""
+    if not prefix:
+        yield
+        return
     # Django puts the prefix of the moment before these, and keeps the result: files are served without a tenant's.
     _ = settings.STATIC_URL, settings.MEDIA_URL
     former = get_script_prefix()

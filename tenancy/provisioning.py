@@ -6,7 +6,7 @@ schema and a tenant that is *failed*, with the reason; a process that dies leave
 `provision()` goes on with both.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -25,7 +25,7 @@ from .releasing import names_of, wait_until_free
 from .states import Status, check_transition
 from .work import working_on
 
-__all__ = ["migrate", "on_created", "postponed", "provision", "unfinished"]
+__all__ = ["fail", "migrate", "on_created", "postponed", "provision", "reason_of", "unfinished"]
 
 _postponed: ContextVar[bool] = ContextVar("tenancy_postponed", default=False)
 
@@ -100,8 +100,8 @@ def provision(tenant: AbstractTenant, progress: Progress | None = None) -> None:
         _migrate(tenant, progress=progress)
         tenant.set_status(Status.ACTIVE, was=Status.PROVISIONING)
     except Exception as error:
-        _fail(tenant, error)
-        raise ProvisioningFailed(f"Tenant {tenant.slug!r} could not be provisioned: {_reason(error)}") from error
+        fail(tenant, error)
+        raise ProvisioningFailed(f"Tenant {tenant.slug!r} could not be provisioned: {reason_of(error)}") from error
     _once_committed(signals.tenant_provisioned, tenant)
 
 
@@ -131,13 +131,23 @@ def _migrate(tenant: AbstractTenant, **options: Any) -> Any:
     return migrate_target(target_of(tenant.alias), owner=str(tenant.pk), **options)
 
 
-def _fail(tenant: AbstractTenant, error: Exception) -> None:
-    for db in {tenant.db, router.db_for_write(type(tenant), instance=tenant)}:
+def fail(tenant: AbstractTenant, error: Exception, clean_up: Callable[[AbstractTenant], None] | None = None) -> None:
+    """Have a tenant that could not be made be *failed*, if that can be written down.
+
+    Args:
+        tenant: whose provisioning it was.
+        error: why.
+        clean_up: called once it is written down.
+    """
+    for db in {tenant.db, tenant.registry}:
         if not connections[db].in_atomic_block:
             # It may be the connection itself that failed.
             connections[db].close_if_unusable_or_obsolete()
     try:
-        tenant.set_status(Status.FAILED, _reason(error), was=Status.PROVISIONING)
+        # In this order: if the answer alone was lost, the tenant is active, and its schema stays.
+        tenant.set_status(Status.FAILED, reason_of(error), was=Status.PROVISIONING)
+        if clean_up is not None:
+            clean_up(tenant)
     except (DatabaseError, InterfaceError, IllegalTransition):
         # Nothing can be written down, or the answer alone was lost: the row says where to go on.
         return
@@ -145,9 +155,10 @@ def _fail(tenant: AbstractTenant, error: Exception) -> None:
 
 
 def _once_committed(signal: Signal, tenant: AbstractTenant, **values: Any) -> None:
-    registry = router.db_for_write(type(tenant), instance=tenant)
+    registry = tenant.registry
     transaction.on_commit(lambda: signal.send(sender=type(tenant), tenant=tenant, **values), using=registry)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
+    """What went wrong, in a line for people: the kind of error and its message."""
     return f"{type(error).__name__}: {error}".strip()

@@ -10,14 +10,14 @@ from django.http import HttpRequest
 
 from django_schemas.placement import Placement
 
-from ..events import TenantEvent
+from ..events import last_events
 from ..fleet import behind_at
 from ..lifecycle.deletion import aside
 from ..lifecycle.sizes import bytes_of
 from ..models import AbstractTenant
 from ..states import Status
 
-__all__ = ["TenantChangeList", "ask_each_database", "last_events", "place_of"]
+__all__ = ["TenantChangeList", "ask_each_database", "place_of"]
 
 _T = TypeVar("_T")
 
@@ -58,9 +58,3 @@ def ask_each_database(
         except OperationalError:
             continue
     return found
-
-
-def last_events(tenants: Iterable[AbstractTenant]) -> dict[str, TenantEvent]:
-    """The last event of each tenant, by the tenant's key as text; one statement for all."""
-    events = TenantEvent.objects.filter(tenant_id__in=[str(tenant.pk) for tenant in tenants])
-    return {event.tenant_id: event for event in events.order_by("tenant_id", "-pk").distinct("tenant_id")}

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db import IntegrityError, connections, models, router, transaction
+from django.db import IntegrityError, connections, models, transaction
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
 from django_schemas.environments import environments, home
@@ -211,14 +211,14 @@ def forget_records(db: str) -> dict[str, list[str]]:
 @contextmanager
 def _adopting(tenant: AbstractTenant) -> Iterator[None]:
     """One transaction of the registry, and within it one of the tenant's database, which is committed first."""
-    registry = router.db_for_write(type(tenant), instance=tenant)
+    registry = tenant.registry
     with working_on(tenant.slug), transaction.atomic(using=registry), transaction.atomic(using=tenant.db):
         yield
 
 
 def _register(tenant: AbstractTenant, hosts: Iterable[Host], **data: Any) -> None:
     """Write the rows of a tenant that has its schema, without what follows the making of one."""
-    registry = router.db_for_write(type(tenant), instance=tenant)
+    registry = tenant.registry
     tenant.status = Status.ACTIVE
     try:
         with transaction.atomic(using=registry):

@@ -7,14 +7,15 @@ fails, the schema is dropped, by its mark, and made again from there: by `resume
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connections, router
+from django.db import connections
 
 from django_schemas.schemas import drop_schema
 
 from .. import signals
-from ..exceptions import IllegalTransition, ProvisioningFailed, TenancyError
+from ..exceptions import ProvisioningFailed, TenancyError
 from ..models import AbstractTenant
 from ..ownership import owned
+from ..provisioning import fail
 from ..registry import tenant_model
 from ..releasing import names_of, wait_until_free
 from ..states import Status, check_transition
@@ -61,7 +62,7 @@ def fill(tenant: AbstractTenant, fill_schema: Callable[[AbstractTenant], None]) 
     Raises:
         ProvisioningFailed: that failed; the tenant is *failed* with the reason, and has no schema.
     """
-    outside_transactions(tenant.db, router.db_for_write(type(tenant), instance=tenant))
+    outside_transactions(tenant.db, tenant.registry)
     with working_on(tenant.slug):
         tenant.refresh_from_db()
         if tenant.status == Status.FAILED:
@@ -74,7 +75,7 @@ def fill(tenant: AbstractTenant, fill_schema: Callable[[AbstractTenant], None]) 
             fill_schema(tenant)
             tenant.set_status(Status.ACTIVE, was=Status.PROVISIONING, work=None)
         except Exception as error:
-            _fail(tenant, error)
+            fail(tenant, error, clean_up=_drop)
             raise ProvisioningFailed(f"Tenant {tenant.slug!r} could not be made: {error}") from error
     signals.tenant_provisioned.send(sender=type(tenant), tenant=tenant)
 
@@ -82,16 +83,3 @@ def fill(tenant: AbstractTenant, fill_schema: Callable[[AbstractTenant], None]) 
 def _drop(tenant: AbstractTenant) -> None:
     if owned(tenant, tenant.placement):
         drop_schema(tenant.db, tenant.schema_name)
-
-
-def _fail(tenant: AbstractTenant, error: Exception) -> None:
-    for db in {tenant.db, router.db_for_write(type(tenant), instance=tenant)}:
-        connections[db].close_if_unusable_or_obsolete()
-    try:
-        # In this order: if the answer alone was lost, the tenant is active, and its schema stays.
-        tenant.set_status(Status.FAILED, f"{type(error).__name__}: {error}".strip(), was=Status.PROVISIONING)
-        _drop(tenant)
-    except (DatabaseError, InterfaceError, IllegalTransition):
-        # Nothing can be written down, or the answer alone was lost: the row says where to go on.
-        return
-    signals.tenant_provisioning_failed.send(sender=type(tenant), tenant=tenant, error=error)

@@ -6,7 +6,7 @@ its `work` until it is restored or purged. Its slug, hosts and placement stay ta
 
 from typing import Any
 
-from django.db import router, transaction
+from django.db import transaction
 from django.db.models.deletion import Collector, ProtectedError, RestrictedError
 
 from django_schemas.exceptions import SchemaExists
@@ -51,9 +51,9 @@ def delete(tenant: AbstractTenant, reason: str = "") -> None:
             raise IllegalTransition(f"Tenant {tenant.slug!r} is being purged: go on by `tenant purge`.")
         else:
             _note(tenant, kind="delete")
-        if tenant.db != _registry(tenant):
+        if tenant.db != tenant.registry:
             # Before that is committed nothing is done where it could not be rolled back.
-            transaction.on_commit(lambda: _set_aside(tenant), using=_registry(tenant))
+            transaction.on_commit(lambda: _set_aside(tenant), using=tenant.registry)
 
 
 def restore(tenant: AbstractTenant) -> None:
@@ -71,7 +71,7 @@ def restore(tenant: AbstractTenant) -> None:
         if _stage(tenant) == "purge":
             raise IllegalTransition(f"Tenant {tenant.slug!r} is being purged, so it can't be restored.")
         _note(tenant, kind="restore")
-        with transaction.atomic(using=_registry(tenant)):
+        with transaction.atomic(using=tenant.registry):
             _bring_back(tenant, needed=was != Status.FAILED)
             tenant.set_status(was, why, was=Status.DELETING, work=(tenant.work or {}).get("work"))
 
@@ -95,7 +95,7 @@ def purge(tenant: AbstractTenant) -> None:
             # Two aliases may lead to one database.
             if owned(tenant, place):
                 drop_schema(place.db, place.schema)
-        with transaction.atomic(using=_registry(tenant)):
+        with transaction.atomic(using=tenant.registry):
             hosts = [domain.host for domain in tenant.domains.all()]  # type: ignore[attr-defined]
             tenant.set_status(Status.GONE, work=None)
             record(tenant, "purged", released=[*names_of(tenant), *hosts])
@@ -103,7 +103,7 @@ def purge(tenant: AbstractTenant) -> None:
             tenant.delete()
             tenant.pk = pk
             transaction.on_commit(
-                lambda: signals.tenant_deleted.send(sender=type(tenant), tenant=tenant), using=_registry(tenant)
+                lambda: signals.tenant_deleted.send(sender=type(tenant), tenant=tenant), using=tenant.registry
             )
 
 
@@ -130,9 +130,9 @@ def _begin(tenant: AbstractTenant, reason: str) -> None:
     was = Status.FAILED if tenant.status == Status.PROVISIONING else tenant.status
     # A clone that failed must still know whose clone it was to be, should it be restored.
     work = {"kind": "delete", "was": was, "why": tenant.status_reason, "work": tenant.work}
-    with transaction.atomic(using=_registry(tenant)):
+    with transaction.atomic(using=tenant.registry):
         tenant.set_status(Status.DELETING, reason, work=work)
-        if tenant.db == _registry(tenant):
+        if tenant.db == tenant.registry:
             _set_aside(tenant)
 
 
@@ -150,7 +150,7 @@ def _bring_back(tenant: AbstractTenant, needed: bool) -> None:
 
 def _refuse_protected(tenant: AbstractTenant) -> None:
     try:
-        Collector(using=_registry(tenant), origin=tenant).collect([tenant])
+        Collector(using=tenant.registry, origin=tenant).collect([tenant])
     except (ProtectedError, RestrictedError) as error:
         raise TenancyError(
             f"Tenant {tenant.slug!r} can't be purged, since rows of the registry that refer to it are protected: "
@@ -184,7 +184,3 @@ def _note(tenant: AbstractTenant, kind: str) -> None:
     if tenant.work != work:
         tenant.work = work
         tenant.save(update_fields=("work", "updated_at"))
-
-
-def _registry(tenant: AbstractTenant) -> str:
-    return router.db_for_write(type(tenant), instance=tenant)

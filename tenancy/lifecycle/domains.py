@@ -1,6 +1,6 @@
 """The hosts of a tenant: added, shown to be its own, one of them primary, and given up."""
 
-from django.db import router, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from ..conf import conf
@@ -34,7 +34,7 @@ def add_domain(tenant: AbstractTenant, host: str) -> AbstractDomain:
     wait_until_free(host)
     verified_at = None if conf.domain_verifier else timezone.now()
     domain = domain_model()(host=host, tenant_id=tenant.pk, verified_at=verified_at)
-    with transaction.atomic(using=_registry(tenant)):
+    with transaction.atomic(using=tenant.registry):
         domain.save()
         record(tenant, "domain added", new=host)
     return domain
@@ -47,7 +47,7 @@ def remove_domain(tenant: AbstractTenant, host: str) -> None:
         UnknownTenant: this tenant has no such host.
     """
     domain = _domain(tenant, host)
-    with transaction.atomic(using=_registry(tenant)):
+    with transaction.atomic(using=tenant.registry):
         domain.delete()
         record(tenant, "domain removed", old=domain.host, released=[domain.host])
 
@@ -65,7 +65,7 @@ def verify_domain(tenant: AbstractTenant, host: str) -> None:
         raise TenancyError(f"Host {domain.host!r} could not be shown to be tenant {tenant.slug!r}'s.")
     if domain.verified_at is None:
         domain.verified_at = timezone.now()
-        with transaction.atomic(using=_registry(tenant)):
+        with transaction.atomic(using=tenant.registry):
             domain.save(update_fields=("verified_at",))
             record(tenant, "domain verified", new=domain.host)
 
@@ -80,7 +80,7 @@ def make_primary(tenant: AbstractTenant, host: str) -> None:
     domain = _domain(tenant, host)
     if domain.verified_at is None:
         raise TenancyError(f"Host {domain.host!r} is not verified: it leads nowhere yet.")
-    with transaction.atomic(using=_registry(tenant)):
+    with transaction.atomic(using=tenant.registry):
         others = domain_model()._default_manager.filter(tenant_id=tenant.pk, is_primary=True).exclude(pk=domain.pk)
         former = [other.host for other in others]
         for other in others:
@@ -102,7 +102,7 @@ def redirect_domain(tenant: AbstractTenant, host: str, redirects: bool = True) -
     if domain.is_primary and redirects:
         raise TenancyError(f"Host {domain.host!r} is the primary one of tenant {tenant.slug!r}: make another primary.")
     domain.redirects = redirects
-    with transaction.atomic(using=_registry(tenant)):
+    with transaction.atomic(using=tenant.registry):
         domain.save(update_fields=("redirects",))
         record(tenant, "domain redirects" if redirects else "domain serves", new=domain.host)
 
@@ -113,7 +113,3 @@ def _domain(tenant: AbstractTenant, host: str) -> AbstractDomain:
     if domain is None:
         raise UnknownTenant(f"Tenant {tenant.slug!r} has no host {host!r}.")
     return domain
-
-
-def _registry(tenant: AbstractTenant) -> str:
-    return router.db_for_write(type(tenant), instance=tenant)

@@ -17,6 +17,7 @@ from django_schemas.alias import SchemaAlias
 from django_schemas.exceptions import SchemaLocked
 from django_schemas.identifiers import qualified, quote
 from django_schemas.schemas import lock_schema
+from django_schemas.sqlstates import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate_of
 
 __all__ = ["PATIENCE_S", "Fence", "fenced", "without_timeouts"]
 
@@ -91,7 +92,7 @@ class Fence:
                 cursor.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE MODE")
                 cursor.execute("SET LOCAL lock_timeout TO 0")
         except OperationalError as error:
-            if _sqlstate(error) not in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
+            if sqlstate_of(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK):
                 raise
             self.connection.savepoint_rollback(savepoint)
             return False
@@ -127,7 +128,7 @@ def fenced(alias: SchemaAlias, patience_s: float = PATIENCE_S) -> Iterator[Fence
         try:
             lock_schema(alias, connection)
         except OperationalError as error:
-            if _sqlstate(error) != _LOCK_NOT_AVAILABLE:
+            if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
                 raise
             raise SchemaLocked(
                 f"Schema {alias.placement} is being migrated or moved by another session: try again when it is done."
@@ -150,12 +151,3 @@ def without_timeouts(connection: BaseDatabaseWrapper) -> None:
         cursor.execute(
             "SELECT set_config('client_connection_check_interval', '1s', true) WHERE version() LIKE '%linux%'"
         )
-
-
-_LOCK_NOT_AVAILABLE, _DEADLOCK = "55P03", "40P01"
-
-
-def _sqlstate(error: OperationalError) -> str | None:
-    """The SQLSTATE of an error: psycopg 3 and psycopg2 each have a name of their own for it."""
-    cause = error.__cause__
-    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any
 
-from django.db import Error, connections, router, transaction
+from django.db import Error, connections, transaction
 
 from django_schemas.alias import SchemaAlias
 from django_schemas.caches import forget
@@ -34,6 +34,7 @@ from ..events import TenantEvent, record
 from ..exceptions import MoveFailed, MoveRefused, MoveUnfinished
 from ..models import AbstractTenant
 from ..ownership import owned
+from ..provisioning import reason_of
 from ..releasing import wait_until_free
 from ..states import Status, check_transition
 from ..work import working_on
@@ -178,7 +179,7 @@ def resume_move(tenant: AbstractTenant) -> Moved:
                 pass
         else:
             rows = _carry_or_undo(moving)
-        told = TenantEvent.objects.using(_registry(tenant)).filter(tenant_id=str(tenant.pk), kind="moved").latest("pk")
+        told = TenantEvent.objects.using(tenant.registry).filter(tenant_id=str(tenant.pk), kind="moved").latest("pk")
         dropped = moving.work["drop_source"] and drop_leftovers(tenant, only=moving.aside)
     return Moved(moving.old, moving.new, None if dropped else moving.aside, told.data["gap_s"], rows)
 
@@ -218,7 +219,7 @@ def _begin(tenant: AbstractTenant, to: str, drop_source: bool) -> None:
         tenant.save(update_fields=("work", "updated_at"))
     except Error:
         # It may be committed, and only the answer be lost.
-        connections[_registry(tenant)].close()
+        connections[tenant.registry].close()
         tenant.refresh_from_db()
         if tenant.work != work:
             raise
@@ -242,20 +243,20 @@ def _carry_or_undo(moving: _Move) -> int | None:
                 with _switched(moving):
                     pass
                 return None
-            _undo(moving, f"move failed: {_reason(error)}")
+            _undo(moving, f"move failed: {reason_of(error)}")
         except (MoveFailed, MoveRefused):
             raise
         except Exception as worse:
             raise MoveUnfinished(
-                f"The move of tenant {tenant.slug!r} was cut off ({_reason(error)}), and what to do now could not be "
-                f"found out ({_reason(worse)}). It is not served. Once all databases can be reached, say "
+                f"The move of tenant {tenant.slug!r} was cut off ({reason_of(error)}), and what to do now could not be "
+                f"found out ({reason_of(worse)}). It is not served. Once all databases can be reached, say "
                 f"`tenant resume-work {tenant.slug}`, or `tenant move {tenant.slug} --abort`."
             ) from error
         if not isinstance(error, Exception):
             raise
         raise MoveFailed(
             f"Tenant {tenant.slug!r} could not be moved to {moving.new.db!r}, and is {tenant.status} at "
-            f"{tenant.placement} as before: {_reason(error)}"
+            f"{tenant.placement} as before: {reason_of(error)}"
         ) from error
 
 
@@ -282,7 +283,7 @@ def _switched(moving: _Move) -> Iterator[None]:
 
     So whatever is wrong with the row of the registry, or the copy's name, is seen while there is a way back.
     """
-    with transaction.atomic(using=_registry(moving.tenant), durable=True):
+    with transaction.atomic(using=moving.tenant.registry, durable=True):
         _flip(moving)
         with _renamed_copy(moving):
             yield
@@ -308,7 +309,7 @@ def _renamed_copy(moving: _Move) -> Iterator[None]:
 def _flip(moving: _Move) -> None:
     """Have the registry say where the tenant is, in an open transaction."""
     tenant = moving.tenant
-    registry = _registry(tenant)
+    registry = tenant.registry
     row = type(tenant)._default_manager.using(registry).select_for_update().get(pk=tenant.pk)
     if row.work != moving.work:
         raise MoveRefused(f"Tenant {tenant.slug!r}: another process went on with its move.")
@@ -333,7 +334,7 @@ def _undo(moving: _Move, reason: str) -> None:
                 f"can't be aborted: say `tenant resume-work {tenant.slug}`, and move it back if you mean to."
             )
         left = _copy_left(moving)
-        with transaction.atomic(using=_registry(tenant), durable=True):
+        with transaction.atomic(using=tenant.registry, durable=True):
             if tenant.status == Status.MOVING:
                 tenant.set_status(moving.work["was"], reason, work=None)
             else:
@@ -374,7 +375,7 @@ def _renamed(moving: _Move) -> bool:
 
 
 def _refuse_transaction(tenant: AbstractTenant) -> None:
-    for db in (_registry(tenant), *databases_of(conf.environment)):
+    for db in (tenant.registry, *databases_of(conf.environment)):
         if connections[db].in_atomic_block:
             raise MoveRefused(f"A move takes several transactions: call it outside of the one that is open on {db!r}.")
 
@@ -415,7 +416,7 @@ def _reasons(tenant: AbstractTenant, to: str) -> Iterator[str]:
 
 
 def _names_taken(tenant: AbstractTenant, new: Placement) -> Iterator[str]:
-    others = type(tenant)._default_manager.using(_registry(tenant)).filter(db=new.db, schema_name=new.schema)
+    others = type(tenant)._default_manager.using(tenant.registry).filter(db=new.db, schema_name=new.schema)
     if others:
         yield f"placement {new} belongs to tenant {others[0].slug!r}."
     if schema_exists(*_pair(new)):
@@ -465,20 +466,12 @@ def _await_replicas(moving: _Move) -> None:
 
 
 def _reconnect(moving: _Move) -> None:
-    for db in {moving.old.db, moving.new.db, _registry(moving.tenant)}:
+    for db in {moving.old.db, moving.new.db, moving.tenant.registry}:
         connections[db].close()
-
-
-def _registry(tenant: AbstractTenant) -> str:
-    return router.db_for_write(type(tenant), instance=tenant)
 
 
 def _pair(place: Placement) -> tuple[str, str]:
     return place.db, place.schema
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip()
 
 
 _SETUP_S, _BYTES_PER_S = 1.0, 10_000_000

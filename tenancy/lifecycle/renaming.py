@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, transaction
 
 from django_schemas.exceptions import SchemaExists
 from django_schemas.identifiers import validate_schema_name
@@ -94,7 +94,7 @@ def _wanted(tenant: AbstractTenant, changes: dict[str, Any]) -> list[str]:
 
 
 def _rename(tenant: AbstractTenant, changes: dict[str, Any]) -> None:
-    using = router.db_for_write(type(tenant), instance=tenant)
+    using = tenant.registry
     elsewhere = "schema_name" in changes and tenant.db != using
     before, released = f"{tenant.slug}, {tenant.placement}", names_of(tenant)
     former = tenant.schema_name

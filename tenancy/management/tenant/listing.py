@@ -6,10 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db import router
-from django.db.models import Max
 from django.template.defaultfilters import filesizeformat
 
-from ...events import TenantEvent
+from ...events import TenantEvent, last_events
 from ...fleet import behind
 from ...lifecycle.sizes import bytes_of
 from ...models import AbstractTenant
@@ -168,11 +167,8 @@ def _behind(tenants: Sequence[AbstractTenant]) -> dict[AbstractTenant, int]:
 
 
 def _last_events(tenants: Sequence[AbstractTenant]) -> dict[str, str]:
-    events = TenantEvent.objects.filter(tenant_id__in=[str(tenant.pk) for tenant in tenants])
-    last = events.order_by().values("tenant_id").annotate(last=Max("pk")).values_list("last", flat=True)
     return {
-        each.tenant_id: f"{each.at:%Y-%m-%d %H:%M} {each.kind} {each.new}".rstrip()
-        for each in TenantEvent.objects.filter(pk__in=list(last))
+        pk: f"{event.at:%Y-%m-%d %H:%M} {event.kind} {event.new}".rstrip() for pk, event in last_events(tenants).items()
     }
 
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 from collections.abc import Iterator
-from functools import partial
 from io import StringIO
 from multiprocessing.synchronize import Event
 from time import sleep
@@ -23,9 +22,8 @@ from tenancy.lifecycle.resuming import resume_work
 from tenancy.models import Tenant, TenantEvent
 from tenancy.provisioning import provision
 from tests.apps.garage.models import Owner, Tag
-from tests.faults import faults_at, points_of
 from tests.integration.tenancy import test_kill_matrix as matrix
-from tests.integration.tenancy.test_kill_matrix import Step, small, tenant  # noqa: F401  # a fixture
+from tests.integration.tenancy.test_kill_matrix import small, tenant  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -178,38 +176,9 @@ def clone(db: str) -> None:
     tenant("clone", "bystander-default", "Doomed", "--db", db)
 
 
-def clone_or_resume(db: str) -> None:
-    matrix.resume(db)
-    if not Tenant.objects.filter(name="Doomed").exists():
-        clone(db)
-
-
-STEP = Step(
-    (),
-    clone,
-    {
-        "resume": (clone_or_resume, {matrix.AS_IT_WAS}),
-        "retry": (lambda db: matrix.again(partial(clone, db)), {matrix.AS_IT_WAS}),
-        "delete": (matrix.of(matrix.away), {"gone"}),
-    },
-)
-
-
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
+@pytest.mark.parametrize("anywhere", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("db", ["default", "shard2"])
-def test_killed(small: None, db: str) -> None:  # noqa: F811
-    """At a sample of the points at which it can be cut off, and each way of going on, a clone ends whole or gone."""
-    points = points_of(partial(clone, db))
-    ways = list(STEP.ways)
-    faults = [(fault, ways[int(number) % len(ways)]) for fault, number in matrix.sample(points)]
-    assert matrix.outcomes(STEP, db, faults, points) == []
-
-
-@pytest.mark.long
-@pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
-@pytest.mark.parametrize("db", ["default", "shard2"])
-def test_killed_anywhere(small: None, db: str) -> None:  # noqa: F811
-    """The same at each point, in each way."""
-    points = points_of(partial(clone, db))
-    faults = [(fault, way) for fault in faults_at(points) for way in STEP.ways]
-    assert matrix.outcomes(STEP, db, faults, points) == []
+def test_killed(small: None, db: str, anywhere: bool) -> None:  # noqa: F811
+    """At a sample of the points at which it can be cut off, or at all, a clone ends whole or gone."""
+    assert matrix.wrong_ends(matrix.making(clone), db, anywhere) == []

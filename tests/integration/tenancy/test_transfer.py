@@ -19,10 +19,9 @@ from tenancy.exceptions import ArchiveInvalid, ProvisioningFailed, TenantExists,
 from tenancy.lifecycle.resuming import resume_work
 from tenancy.models import Tenant
 from tests.apps.garage.models import Tag
-from tests.faults import faults_at, points_of
 from tests.integration.django_schemas.conftest import write_migrations  # noqa: F401  # a fixture
 from tests.integration.tenancy import test_kill_matrix as matrix
-from tests.integration.tenancy.test_kill_matrix import Step, small, tenant  # noqa: F401  # a fixture
+from tests.integration.tenancy.test_kill_matrix import small, tenant  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -258,22 +257,4 @@ def test_killed(small: None, tmp_path: Path, db: str, anywhere: bool) -> None:  
     def act(db: str) -> None:
         tenant("import", path, "--name", "Doomed", "--db", db)
 
-    def resume(db: str) -> None:
-        matrix.resume(db)
-        if not Tenant.objects.filter(name="Doomed").exists():
-            act(db)
-
-    step = Step(
-        (),
-        act,
-        {
-            "resume": (resume, {matrix.AS_IT_WAS}),
-            "retry": (lambda db: matrix.again(lambda: act(db)), {matrix.AS_IT_WAS}),
-            "delete": (matrix.of(matrix.away), {"gone"}),
-        },
-    )
-    points = points_of(lambda: act(db))
-    ways = list(step.ways)
-    some = [(fault, ways[int(number) % len(ways)]) for fault, number in matrix.sample(points)]
-    faults = [(fault, way) for fault in faults_at(points) for way in ways] if anywhere else some
-    assert matrix.outcomes(step, db, faults, points) == []
+    assert matrix.wrong_ends(matrix.making(act), db, anywhere) == []

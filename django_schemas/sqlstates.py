@@ -1,0 +1,15 @@
+"""SQLSTATEs: what PostgreSQL says went wrong, whichever driver it was told to."""
+
+from django.db import DatabaseError
+
+__all__ = ["DEADLOCK", "LOCK_NOT_AVAILABLE", "sqlstate_of"]
+
+LOCK_NOT_AVAILABLE = "55P03"
+"""A lock was not had within lock_timeout."""
+DEADLOCK = "40P01"
+
+
+def sqlstate_of(error: DatabaseError) -> str | None:
+    """The SQLSTATE of an error of Django's; None if the server said none. Each driver has a name of its own for it."""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
