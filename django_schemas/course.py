@@ -165,6 +165,11 @@ class Course:
             self._forget(alias)
         return done
 
+    def prepare(self) -> None:
+        """Make what schemas share, before the first follows."""
+        self._legs(self.steps)
+        _ = self.changed
+
     def announced(self, target: Target, **options: Any) -> list[Step]:
         """Send pre_migrate; return the steps, others than `steps` if a receiver changed them for this schema."""
         steps = [(_copy(migration), False) for migration, _ in self.steps]
