@@ -101,14 +101,21 @@ def is_recorded(alias: SchemaAlias, key: Key) -> bool:
     return bool(found)
 
 
-def add_records(alias: SchemaAlias, keys: Sequence[Key]) -> None:
-    """Record migrations, in this order."""
-    if keys:
-        with connections[alias.db].cursor() as cursor:
-            cursor.execute(*insert_records(keys, qualified(alias.schema, _TABLE)))
+def add_records(alias: SchemaAlias, keys: Sequence[Key]) -> bool:
+    """Record migrations, in this order, unless the first of them is recorded already; tell whether that was done."""
+    table = qualified(alias.schema, _TABLE)
+    sql, parameters = insert_records(keys, table)
+    with connections[alias.db].cursor() as cursor:
+        cursor.execute(
+            f"{sql} WHERE NOT EXISTS (SELECT FROM {table} WHERE app = %s AND name = %s)", [*parameters, *keys[0]]
+        )
+        return bool(cursor.rowcount)
 
 
 def insert_records(keys: Sequence[Key], table: str = _TABLE) -> tuple[str, list[str]]:
     """The statement that records migrations, in this order, with its parameters."""
-    rows = ", ".join("(%s, %s, now())" for _ in keys)
-    return f"INSERT INTO {table} (app, name, applied) VALUES {rows}", [word for key in keys for word in key]
+    rows = ", ".join("(%s, %s)" for _ in keys)
+    return (
+        f"INSERT INTO {table} (app, name, applied) SELECT app, name, now() FROM (VALUES {rows}) AS done (app, name)",
+        [word for key in keys for word in key],
+    )

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django_schemas import bind
 from django_schemas.schemas import schema_exists
 from tenancy.models import Domain, Tenant
+from tenancy.runs import last_run
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
