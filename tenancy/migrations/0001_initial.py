@@ -47,6 +47,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='KeptBlueprint',
+            fields=[
+                ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('environment', models.CharField(max_length=63)),
+                ('parts', models.TextField()),
+                ('made_at', models.DateTimeField(auto_now=True)),
+            ],
+            options={
+                'verbose_name': 'blueprint',
+                'ordering': ('-made_at',),
+                'db_environment': 'registry',
+            },
+        ),
+        migrations.CreateModel(
             name='FleetRun',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

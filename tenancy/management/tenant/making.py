@@ -1,11 +1,16 @@
 """`tenant create` and `provision`: schemas are made."""
 
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from django_schemas.blueprint import Part
+from django_schemas.making import blueprint_of
+
 from ... import lifecycle
+from ...conf import conf
 from ...exceptions import TenantExists
 from ...hosts import canonical_host
 from ...provisioning import unfinished
@@ -67,4 +72,44 @@ class Provision(Subcommand):
         self.each(self.selected(options), lifecycle.resume_work)
 
 
-SUBCOMMANDS = (Create, Provision)
+class Blueprint(Subcommand):
+    """The statements that schemas of new tenants are made by: made beforehand, after a deployment for example."""
+
+    name = "blueprint"
+    help = "Make what new tenants' schemas are made by, and tell what of it runs live."
+    examples = ("blueprint", "blueprint --renew --json")
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--renew", action="store_true", help="Make it even if there is one.")
+
+    def handle(self, options: dict[str, Any]) -> None:
+        # One may serve several databases; each that was asked for has it then.
+        told = [_told(db, blueprint_of(db, conf.environment, renew=options["renew"])) for db in conf.databases]
+        if self.for_machines:
+            self.dump(told)
+            return
+        for each in told:
+            if not each["parts"]:
+                self.say(f"{each['db']}: none, since an app has no migrations; schemas are made by migrating.")
+                continue
+            self.say(f"{each['db']}: {each['migrations']} migrations, {each['bytes']:,} bytes of SQL")
+            for live in each["live"]:
+                self.say(f"  runs live: {live}")
+
+
+def _told(db: str, blueprint: Sequence[Part] | None) -> dict[str, Any]:
+    parts = blueprint or ()
+    return {
+        "db": db,
+        "parts": len(parts),
+        "migrations": sum(len(part.done) for part in parts),
+        "bytes": sum(len(part.sql.encode()) for part in parts),
+        "live": [
+            f"{part.app}.{part.name}" + (f", operation {part.number + 1}" if part.kind == "live" else "")
+            for part in parts
+            if part.kind in ("live", "migration")
+        ],
+    }
+
+
+SUBCOMMANDS = (Create, Provision, Blueprint)
