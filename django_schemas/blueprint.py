@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from django.db import connections
+from django.db import connections, router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
@@ -141,6 +141,8 @@ class Recording:
             self._rows_written = True
             with self._rows():
                 yield
+        elif _is_elsewhere(operation, leg.migration.app_label, self.target):
+            yield
         else:
             put_off = len(editor.deferred_sql)
             with self._deaf():
@@ -311,6 +313,11 @@ def _may_write_rows(operation: Operation) -> bool:
 def _is_djangos(operation: Operation) -> bool:
     """Tell whether an operation runs code of Django's own, which goes by nothing but the rows of the schema."""
     return isinstance(operation, RunPython) and (operation.code.__module__ or "").startswith("django.")
+
+
+def _is_elsewhere(operation: Operation, app_label: str, target: Target) -> bool:
+    """Tell whether an operation does nothing here, since its hints say that it is another environment's."""
+    return isinstance(operation, RunPython) and not router.allow_migrate(target.db, app_label, **operation.hints)
 
 
 def _digest(target: Target) -> str:

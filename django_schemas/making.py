@@ -6,9 +6,11 @@ It is one transaction if all migrations can be in one. If it fails, there is no 
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from os import stat
+from os.path import exists
 from secrets import token_hex
 from typing import Any, TypeVar
 
@@ -225,5 +227,8 @@ def _surroundings(target: Target) -> tuple[Any, ...]:
 def _migrations_at(app_label: str) -> tuple[Any, ...]:
     """Where an app's migrations are, and when one was last added or taken away."""
     name, _ = MigrationLoader.migrations_module(app_label)
-    paths = getattr(sys.modules.get(name or ""), "__path__", ())
-    return name, tuple((path, stat(path).st_mtime_ns) for path in paths)
+    paths = []
+    if name is not None:
+        with suppress(ModuleNotFoundError):
+            paths = list(getattr(import_module(name), "__path__", ()))
+    return name, tuple((path, stat(path).st_mtime_ns) for path in paths if exists(path))
