@@ -227,8 +227,7 @@ def build(
                         for key in part.done:
                             progress("apply_start", builder.migrations[key], False)
                             progress("apply_success", builder.migrations[key], False)
-        with local_search_path(connections[target.db], target.search_path):
-            course.arrive(target, () if builder.received else course.changed, placed=True, **options)
+        course.arrive(target, () if builder.received else course.changed, placed=False, **options)
         forget(alias.db, alias.schema)
 
 
