@@ -1,21 +1,24 @@
-"""`tenant create`, `provision` and `migrate`: schemas are made, and brought up to date."""
+"""`tenant create`, `provision`, `cancel`, `pool` and `migrate`: schemas are made, and brought up to date."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_schemas.drift import Key
 
 from ... import lifecycle
+from ...conf import conf
 from ...exceptions import TenantExists
+from ...filling import fill, ready, sweep
 from ...fleet import behind
 from ...hosts import canonical_host
 from ...models import AbstractTenant
-from ...provisioning import migrate, unfinished
+from ...provisioning import migrate, reason_of, reporting, unfinished
 from ...registry import domain_model, tenant_model
+from ...standing import plan
 from ...states import Status
 from .subcommand import Subcommand
 from .workers import Outcome
@@ -48,11 +51,12 @@ class Create(Subcommand):
             taken = taken.exclude(tenant_id=tenant.pk)
         if taken:
             raise TenantExists(f"Host {', '.join(map(str, taken))} is taken by another tenant: nothing was done.")
-        if tenant is None:
-            tenant = tenant_model()(name=options["name"], **given)
-            tenant.save()
-        else:
-            lifecycle.resume_work(tenant)
+        with self.progress(len(plan())) as advance, reporting(_counting(advance)):
+            if tenant is None:
+                tenant = tenant_model()(name=options["name"], **given)
+                tenant.save()
+            else:
+                lifecycle.resume_work(tenant)
         for host in hosts:
             lifecycle.add_domain(tenant, host)
         done = self.style.SUCCESS(f"Tenant {tenant.slug} is {tenant.status}")
@@ -72,6 +76,61 @@ class Provision(Subcommand):
 
     def handle(self, options: dict[str, Any]) -> None:
         self.each(self.selected(options), lifecycle.resume_work)
+
+
+class Cancel(Subcommand):
+    """Give up tenants that are being made."""
+
+    name = "cancel"
+    help = "Give up tenants that are being made, in whichever process: they are failed, and have no schema."
+    examples = ("cancel acme", "cancel --all --db shard2")
+    everyone = (Status.PROVISIONING,)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_selectors(parser)
+
+    def handle(self, options: dict[str, Any]) -> None:
+        self.each(self.selected(options), lifecycle.cancel)
+
+
+class Pool(Subcommand):
+    """Make schemas that new tenants take; drop those that are of no use any more."""
+
+    name = "pool"
+    help = "Have schemas ready for new tenants in each database of TENANCY['DATABASES']; drop those that are stale."
+    examples = ("pool", "pool --size 20 --json", "pool --drop")
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument(
+            "--size", type=int, metavar="N", help="How many in each database; TENANCY['POOL'] if left out."
+        )
+        group.add_argument("--drop", action="store_true", help="Drop them all, and make none.")
+
+    def handle(self, options: dict[str, Any]) -> None:
+        size = conf.pool if options["size"] is None else options["size"]
+        done = [self._one(db, 0 if options["drop"] else size, options["drop"]) for db in conf.databases]
+        if self.for_machines:
+            self.dump(done)
+        failed = [each["db"] for each in done if each["error"]]
+        if failed:
+            raise CommandError(f"Not done for {', '.join(failed)}.")
+
+    def _one(self, db: str, size: int, everything: bool) -> dict[str, Any]:
+        done: dict[str, Any] = {"db": db, "ready": 0, "made": 0, "dropped": 0, "error": ""}
+        try:
+            done["dropped"] = len(sweep(db, everything))
+            with self.progress(size - ready(db)) as advance:
+                for _ in fill(db, size):
+                    done["made"] += 1
+                    advance()
+            done["ready"] = ready(db)
+        except Exception as error:
+            done["error"] = reason_of(error)
+            self.stderr.write(self.style.ERROR(f"{db}: {done['error']}"))
+        if not self.for_machines:
+            self.say(f"{db}: {done['made']} made, {done['dropped']} dropped, {done['ready']} ready")
+        return done
 
 
 class Migrate(Subcommand):
@@ -109,7 +168,15 @@ class Migrate(Subcommand):
         self.each(tenants, partial(_bring_up, lock_timeout=options["lock_timeout"]))
 
 
-SUBCOMMANDS = (Create, Provision, Migrate)
+SUBCOMMANDS = (Create, Provision, Cancel, Pool, Migrate)
+
+
+def _counting(advance: Callable[[], None]) -> Callable[..., None]:
+    def report(action: str, *args: Any, **kwargs: Any) -> None:
+        if action == "apply_success":
+            advance()
+
+    return report
 
 
 def _bring_up(tenant: AbstractTenant, lock_timeout: str | None) -> str:
