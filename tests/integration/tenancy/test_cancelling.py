@@ -18,7 +18,7 @@ from django.db.models.signals import post_migrate
 
 from django_schemas.migrator import migrate_target, target_of
 from django_schemas.schemas import schema_exists
-from tenancy import lifecycle, provisioning, signals
+from tenancy import cancelling, lifecycle, provisioning, signals
 from tenancy.exceptions import IllegalTransition, ProvisioningCancelled
 from tenancy.filling import fill, ready, sweep
 from tenancy.models import Tenant
@@ -273,8 +273,9 @@ def wait_at(tenant: Tenant, source: Tenant) -> None:
 _gates: list[Gate] = []
 
 
-def test_clone() -> None:
-    """A clone finds out at its end, and can be resumed as what it is."""
+def test_clone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone finds out at its end, leaves nothing by itself, and can be resumed as what it is."""
+    monkeypatch.setattr(cancelling, "_PATIENCE_S", 0.0)
     source = Tenant.objects.create(name="Begun Source", db="default")
 
     def make(gate: Gate) -> None:
