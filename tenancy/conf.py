@@ -22,6 +22,7 @@ REGISTRY = "registry"
 KEYS = frozenset(
     (
         "BASE_DOMAIN",
+        "BEHIND",
         "BLUEPRINT",
         "CACHE_SIZE",
         "CACHE_TTL_S",
@@ -33,6 +34,7 @@ KEYS = frozenset(
         "GRACE_DAYS",
         "LISTEN",
         "PLACING",
+        "POOL",
         "PROVISIONING",
         "PUBLIC_URLCONF",
         "REFUSAL_VIEWS",
@@ -176,6 +178,18 @@ class Conf:
         return bool(self.tenancy.get("BLUEPRINT", True))
 
     @property
+    def pool(self) -> int:
+        """`POOL`: how many ready schemas each of `DATABASES` keeps for new tenants; 0 by default: none."""
+        return int(self.tenancy.get("POOL", 0))
+
+    @property
+    def behind(self) -> str:
+        """`BEHIND`: what becomes of requests for tenants whose schema lacks a migration: `"serve"` (the default), or
+        `"refuse"`: 503.
+        """
+        return str(self.tenancy.get("BEHIND", "serve"))
+
+    @property
     def grace_days(self) -> float:
         """`GRACE_DAYS`: how long after its deletion `tenant purge --all` leaves a tenant, in days; 30 by default."""
         return float(self.tenancy.get("GRACE_DAYS", 30))
@@ -250,7 +264,7 @@ class Conf:
 
     @property
     def refusal_views(self) -> Mapping[str, str]:
-        """`REFUSAL_VIEWS`: views, as dotted paths, that answer for `unknown`, `suspended` or `unavailable` tenants."""
+        """`REFUSAL_VIEWS`: views, as dotted paths, that answer for `unknown`, `suspended`, ... tenants."""
         value: Mapping[str, str] = self.tenancy.get("REFUSAL_VIEWS", {})
         return value
 
