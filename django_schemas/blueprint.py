@@ -195,6 +195,10 @@ class Recording:
             self._done.clear()
 
 
+def _quietly(*args: Any) -> None:
+    """Tell nobody."""
+
+
 def build(
     blueprint: Blueprint,
     course: Course,
@@ -211,22 +215,26 @@ def build(
         course: from no records to where the schema is to be.
         target: the schema.
         lock_timeout: how long to wait for a table of another schema that is referred to; the server's setting if None.
-        progress: told of each migration, once the script that it is in was sent.
+        progress: told of each migration; of those that one script runs, of the first before it is sent.
         options: for receivers of pre_migrate and post_migrate: verbosity, interactive, stdout.
     """
     alias = target.alias
     assert alias is not None
+    tell = progress or _quietly
     builder = _Builder(blueprint, course, target, options)
     with target_is(target), activate(alias):
         course.announced(target, **options)
         for atomic, parts in groupby(blueprint, builder.is_atomic):
             with _placed(target, lock_timeout) if atomic else nullcontext():
                 for part in parts:
+                    told = [builder.migrations[key] for key in part.done]
+                    for migration in told[:1]:
+                        tell("apply_start", migration, False)
                     builder.do(part)
-                    if progress:
-                        for key in part.done:
-                            progress("apply_start", builder.migrations[key], False)
-                            progress("apply_success", builder.migrations[key], False)
+                    for number, migration in enumerate(told):
+                        if number:
+                            tell("apply_start", migration, False)
+                        tell("apply_success", migration, False)
         course.arrive(target, () if builder.received else course.changed, placed=False, **options)
         forget(alias.db, alias.schema)
 

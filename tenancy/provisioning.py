@@ -27,7 +27,7 @@ from .exceptions import IllegalTransition, ProvisioningFailed, TenantNotActive
 from .models import AbstractTenant, slug_of
 from .registry import tenant_model
 from .releasing import names_of, wait_until_free
-from .standing import newest
+from .standing import newest, note, read
 from .states import Status, check_transition
 from .work import working_on
 
@@ -146,7 +146,10 @@ def migrate(tenant: AbstractTenant, **options: Any) -> Any:
         tenant.refresh_from_db()
         if tenant.status in (Status.MOVING, Status.DELETING, Status.GONE):
             raise TenantNotActive(f"Tenant {tenant.slug!r} is {tenant.status}: its schema is not migrated.")
-        return _migrate(tenant, **options)
+        done = _migrate(tenant, **options)
+        for stands in read(tenant.db, [tenant.schema_name]).values():
+            note([tenant], stands)
+        return done
 
 
 def _migrate(tenant: AbstractTenant, **options: Any) -> Any:
