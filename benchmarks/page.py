@@ -13,8 +13,8 @@ __all__ = ["write_page"]
 _INTRODUCTION = """# Benchmarks
 
 What this package costs, beside [django-tenants](https://pypi.org/project/django-tenants/),
-[django-pgschemas](https://pypi.org/project/django-pgschemas/), plain Django, and PostgreSQL itself. This page is written
-by `make bench BENCH_ARGS=--page`, from one run:
+[django-pgschemas](https://pypi.org/project/django-pgschemas/), plain Django, and PostgreSQL itself. This page is
+written by `make bench BENCH_ARGS=--page`, from one run:
 
 {facts}
 ```console
@@ -36,8 +36,8 @@ $ make bench BENCH_ARGS="--only fleet --schemas 200 --repeats 3 --json fleet.jso
   25 tables, 90 indexes, 34 migrations. All contenders serve this same app, unchanged (`benchmarks/shop`).
 - **The others** are configured as their documentation advises, and in their fastest mode as well: cloning a template,
   and two processes (django-tenants) or as many threads as it takes by itself (django-pgschemas).
-- Each contender is a process and has a database of its own; the limit works in ours. A fleet is migrated by the command,
-  called within a process that has started, over a new session; what starting adds is measured apart.
+- Each contender is a process and has a database of its own; the limit works in ours. A fleet is migrated by the
+  command, called within a process that has started, over a new session; what starting adds is measured apart.
 - The server has `fsync` off, as a development server may. It hardly matters here: making a schema is work for the
   processor.
 """
@@ -58,9 +58,9 @@ times the limit of as many sessions. *AddField* is a column that is not null and
 row.
 """
 _FLEET_NOTE = """
-Where there are more than {many} schemas, {sample} of them are the others' tenants: all would take them many minutes. What
-one takes there depends on all the schemas in the database. PostgreSQL 15 itself looks through all indexes for each
-`ADD COLUMN ... DEFAULT`, so there the limit grows too.
+Where there are more than {many} schemas, {sample} of them are the others' tenants: all would take them many minutes.
+What one takes there depends on all the schemas in the database. PostgreSQL 15 itself looks through all indexes for
+each `ADD COLUMN ... DEFAULT`, so there the limit grows too.
 """
 _STARTING = """## Starting
 
