@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from .arena import Arena
 from .databases import execute_each
-from .figures import PEERS, Figure
+from .figures import LIMIT, PEERS, Figure
 
 __all__ = ["measure"]
 
@@ -51,7 +51,7 @@ def measure(arena: Arena, schemas: int, repeats: int) -> Iterator[Figure]:
                 mb[name].append(found["peak_mb"] or 0)
             for name, values in ms.items():
                 yield Figure("fleet", task, name, values, schemas=schemas, processes=processes)
-                if processes == 1:
+                if processes == 1 and name != LIMIT:
                     grown.append(Figure("fleet memory", task, name, mb[name], "MB", schemas=schemas))
     yield from grown
 

@@ -60,7 +60,7 @@ def bars(path: Path, panels: Mapping[str, Sequence[Bar]], unit: str) -> None:
             axis.set_xscale("log")
             axis.margins(x=0.25)
             axis.set_title(title, loc="left")
-            axis.set_xlabel(unit)
+            axis.set_xlabel(f"{unit}, logarithmic")
         axes[0].invert_yaxis()
         _save(canvas, path)
 

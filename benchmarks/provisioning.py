@@ -9,7 +9,7 @@ from .figures import Figure
 __all__ = ["measure"]
 
 
-def measure(arena: Arena, schemas: int, repeats: int, each: int = 4) -> Iterator[Figure]:
+def measure(arena: Arena, schemas: int, repeats: int, each: int) -> Iterator[Figure]:
     """Have all contenders make tenants in turn, in all their ways.
 
     Args:

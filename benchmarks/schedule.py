@@ -30,6 +30,7 @@ class Schedule:
         parts: names of measurements.
         peers: other libraries that take part.
         repeats: rounds.
+        each: tenants that are made in a round, in each way.
         provisioning: numbers of schemas in the database while tenants are made.
         fleet: numbers of schemas that are migrated.
         growth: numbers of schemas in the database at which its growth is looked at.
@@ -42,6 +43,7 @@ class Schedule:
     parts: Sequence[str] = PARTS
     peers: Sequence[str] = ()
     repeats: int = 3
+    each: int = 4
     provisioning: Sequence[int] = (1, 2_000)
     fleet: Sequence[int] = (50, 200, 1_000)
     growth: Sequence[int] = (1, 1_000, 2_000, 3_500, 5_000)
@@ -65,6 +67,7 @@ class Schedule:
 QUICK = Schedule(
     parts=("provisioning", "fleet", "starting", "growth", "large", "many"),
     repeats=1,
+    each=1,
     provisioning=(1,),
     fleet=(20,),
     growth=(1, 100),
@@ -104,7 +107,7 @@ def _by_size(schedule: Schedule, databases: Databases) -> Iterator[Figure]:
                 ends = (min(at["growth"]), max(at["growth"]))
                 yield from growth.measure(arena, size, schedule.hundred if size in ends else schedule.hundred // 5)
             if size in at["provisioning"]:
-                yield from provisioning.measure(arena, size, schedule.repeats)
+                yield from provisioning.measure(arena, size, schedule.repeats, schedule.each)
             if size in at["starting"]:
                 yield from starting.measure(arena, databases, size, max(schedule.repeats, 3))
             if size in at["fleet"]:
