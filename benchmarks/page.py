@@ -45,8 +45,8 @@ $ make bench BENCH_ARGS="--only fleet --schemas 200 --repeats 3 --json fleet.jso
 _PROVISIONING = """## Making a tenant
 
 From the call (`Tenant.objects.create()`, the others' `save()`) to a tenant that can be served; milliseconds, and times
-the limit. *Blueprint* is what happens by itself; *pool* is with ready schemas in store (`TENANCY["POOL"]`); *migrating*
-runs every migration, as the others do without a template.
+the limit. *Blueprint* is what happens by itself; *pool* takes one of the ready schemas (`TENANCY["POOL"]`), which are
+made before or after; *migrating* runs every migration, as the others do without a template.
 """
 _PROVISIONING_NOTE = """
 What the others ask the catalog looks through all of it, so their time grows with the number of schemas.

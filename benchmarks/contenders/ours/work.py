@@ -29,11 +29,12 @@ class Worker(Registered):
         call_command("migrate", verbosity=0, interactive=False)
 
     def prepare(self, way: str, number: int) -> None:
-        """Choose the way, and fill the pool if it is that one."""
+        """Choose the way. If it is the pool, have it hold as many as will be taken, and not be filled up meanwhile."""
         settings.TENANCY["BLUEPRINT"] = way != "migrating"
-        settings.TENANCY["POOL"] = number if way == "pool" else 0
         if way == "pool":
+            settings.TENANCY["POOL"] = number
             call_command("tenant", "pool", stdout=StringIO())
+        settings.TENANCY["POOL"] = 0
 
     def provision(self, name: str) -> None:
         """Make a tenant as a sign-up does."""
