@@ -50,8 +50,8 @@ class Arena:
         self._environment = dict(environment or {})
         self._processes: dict[tuple[str, str], Process] = {}
         self._scripts: dict[str, str] = {}
-        self._urls = {name: databases.make(f"{purpose}_{name}") for name in (OURS, *peers)}
-        self._urls = {OURS: self._urls[OURS], LIMIT: self._urls[OURS], **self._urls}
+        ours = databases.make(f"{purpose}_{OURS}")
+        self._urls = {OURS: ours, LIMIT: ours, **{peer: databases.make(f"{purpose}_{peer}") for peer in peers}}
         self._sizes = dict.fromkeys(self._urls.values(), 0)
         self._numbers = itertools.count(1)
         self.ways: dict[str, list[str]] = {}

@@ -102,6 +102,7 @@ def _by_size(schedule: Schedule, databases: Databases) -> Iterator[Figure]:
     with Arena(databases, peers=peers) as arena:
         for size in sorted({size for sizes in at.values() for size in sizes}):
             peers_too = size in at["provisioning"] or size in at["fleet"]
+            print(f"With {size:,} in the database:", file=sys.stderr, flush=True)
             arena.grow(size, arena.contenders if peers_too else growth.CONTENDERS)
             if size in at["growth"]:
                 ends = (min(at["growth"]), max(at["growth"]))

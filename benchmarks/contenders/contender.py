@@ -44,9 +44,15 @@ class Contender(ABC):
 
 
 class Registered(Contender):
-    """A contender whose tenants are rows of a model with a `schema_name`."""
+    """A contender whose tenants are rows of a model with a `schema_name`.
+
+    Attributes:
+        registry: the model.
+        schema: where its table is.
+    """
 
     registry: type[models.Model]
+    schema = "public"
 
     def register(self, names: Sequence[str]) -> None:
         """Have these be the tenants: rows alone, no schema is made or dropped."""
@@ -56,9 +62,6 @@ class Registered(Contender):
             cursor.execute(f"SELECT schema_name FROM {self.schema}.{table}")
             there = {name for (name,) in cursor.fetchall()}
         self.add(name for name in names if name not in there)
-
-    schema = "public"
-    """Where the registry is."""
 
     @abstractmethod
     def add(self, names: Iterable[str]) -> None:

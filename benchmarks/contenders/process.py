@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 __all__ = ["ContenderFailed", "Process"]
 
@@ -32,12 +32,6 @@ class Process:
             text=True,
             env={**os.environ, "DATABASE_URL": url, **(environment or {})},
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.end()
 
     def order(self, do: str, **arguments: Any) -> Any:
         """Have it do something, and return its answer.
