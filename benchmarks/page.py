@@ -138,9 +138,18 @@ def _fleet(report: Report, folder: Path) -> str:
     panels = {task: list(_fleet_curves(report, task)) for task in fleet.TASKS.values()}
     plots.curves(folder / "fleet.svg", panels, "milliseconds for each tenant", logarithmic=True)
     heads = ["", "schemas", "processes", "limit", "ours", *PEERS.values(), "the faster of these, times ours"]
-    note = _FLEET_NOTE.format(many=fleet.MANY, sample=fleet.SAMPLE)
+    notes = [_FLEET_NOTE.format(many=fleet.MANY, sample=fleet.SAMPLE), *_missed(report)]
     picture = _picture("Milliseconds for each tenant by number of schemas", "fleet")
-    return "\n".join([_FLEET, picture, _table(heads, rows), note])
+    return "\n".join([_FLEET, picture, _table(heads, rows), *notes])
+
+
+def _missed(report: Report) -> Iterator[str]:
+    for figure in report.having(part="fleet missed"):
+        often = f"{sum(map(bool, figure.values))} of {len(figure.values)} runs"
+        yield (
+            f"In {often} of *{figure.task}* with {_schemas(figure.schemas)}, {PEERS[figure.contender]} left up to "
+            f"{max(figure.values):.0f} tenants as they were, and ended without an error.\n"
+        )
 
 
 def _of_all(report: Report, task: str, schemas: int, processes: int) -> Iterator[str]:
