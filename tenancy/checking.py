@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django_schemas import drift
 from django_schemas.drift import Finding
 from django_schemas.environments import databases_of
+from django_schemas.making import SCRATCH
 from django_schemas.placement import Placement
 from django_schemas.schemas import Mark, drop_schema, marks_on
 
@@ -126,7 +127,7 @@ def _misplaced(tenant: AbstractTenant, mark: Mark | None) -> Finding | None:
 
 def _debris(place: Placement, owner: AbstractTenant | None, mark: Mark) -> Finding | None:
     subject = f"schema {place.schema}"
-    if owner is None and place.schema.startswith(drift.SCRATCH):
+    if owner is None and place.schema.startswith(SCRATCH):
         return Finding("scratch", subject, "A check that was cut off left it.", "Drop it.")
     if owner is None:
         whose = f"tenant {mark.owner}, which is not in the registry" if mark.owner else "nobody"

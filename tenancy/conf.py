@@ -22,6 +22,7 @@ REGISTRY = "registry"
 KEYS = frozenset(
     (
         "BASE_DOMAIN",
+        "BLUEPRINT",
         "CACHE_SIZE",
         "CACHE_TTL_S",
         "CLONE_EXCLUDE",
@@ -168,6 +169,11 @@ class Conf:
         value = self.tenancy.get("PROVISIONING", "now")
         chosen: str | Callable[..., Any] = import_string(value) if isinstance(value, str) and "." in value else value
         return chosen
+
+    @property
+    def blueprint(self) -> bool:
+        """`BLUEPRINT`: whether schemas of new tenants are made by a blueprint; else each by migrations; True."""
+        return bool(self.tenancy.get("BLUEPRINT", True))
 
     @property
     def grace_days(self) -> float:

@@ -23,15 +23,17 @@ from django_schemas.identifiers import MAX_BYTES, validate_schema_name
 from django_schemas.placement import Placement
 
 from . import signals
+from .blueprints import KeptBlueprint
 from .conf import REGISTRY, conf
 from .events import TenantEvent, record
 from .exceptions import TenancyError, TenantExists
 from .hosts import HOST, canonical_host
 from .managers import TenantManager
 from .placing import choose_database
+from .runs import FleetRun
 from .states import Status, check_transition
 
-__all__ = ["AbstractDomain", "AbstractTenant", "Domain", "Tenant", "TenantEvent"]
+__all__ = ["AbstractDomain", "AbstractTenant", "Domain", "FleetRun", "KeptBlueprint", "Tenant", "TenantEvent"]
 
 SLUG = r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"
 _SCHEMA = r"\A[a-z_][a-z0-9_-]*\Z"

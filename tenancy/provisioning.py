@@ -130,7 +130,7 @@ def migrate(tenant: AbstractTenant, **options: Any) -> Any:
 
 
 def _migrate(tenant: AbstractTenant, **options: Any) -> Any:
-    return migrate_target(target_of(tenant.alias), owner=str(tenant.pk), **options)
+    return migrate_target(target_of(tenant.alias), owner=str(tenant.pk), blueprint=conf.blueprint, **options)
 
 
 def fail(tenant: AbstractTenant, error: Exception, clean_up: Callable[[AbstractTenant], None] | None = None) -> None:
