@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .arena import installed_peers
 from .facts import facts
@@ -23,21 +24,27 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 def main() -> None:
     """Run the measurements, or read those of an earlier run."""
     options = _parser().parse_args()
-    if options.read:
-        found = json.loads(options.read.read_text())
-    else:
-        start_s = time.monotonic()
-        figures = _told(run(_schedule(options)))
-        minutes = f"{(time.monotonic() - start_s) / 60:.0f} minutes"
-        found = {"facts": {**facts(), "duration": minutes}, "figures": [figure.as_row() for figure in figures]}
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    found = json.loads(options.read.read_text()) if options.read else _measured(options)
     if options.page:
         # Needs matplotlib, which nothing else does.
         from .page import write_page
 
         write_page(PAGE, found["facts"], [Figure.from_row(row) for row in found["figures"]])
         print(f"{PAGE.relative_to(Path.cwd())} is written.")
+
+
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure, and write JSON if asked: also of a run that fails, up to there."""
+    start_s = time.monotonic()
+    figures: list[Figure] = []
+    try:
+        _tell(run(_schedule(options)), figures)
+    finally:
+        minutes = f"{(time.monotonic() - start_s) / 60:.0f} minutes"
+        found = {"facts": {**facts(), "duration": minutes}, "figures": [figure.as_row() for figure in figures]}
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1) + "\n")
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,18 +75,16 @@ def _schedule(options: argparse.Namespace) -> Schedule:
     )
 
 
-def _told(figures: Iterable[Figure]) -> list[Figure]:
-    """Print the figures as they come: those of a part and a size together, since their ratios need all of them."""
-    all_figures: list[Figure] = []
+def _tell(figures: Iterable[Figure], told: list[Figure]) -> None:
+    """Print figures as they come, and add them to a list: those of a part and a size together, for their ratios."""
     group: list[Figure] = []
     for figure in figures:
         if group and (group[0].part, group[0].schemas) != (figure.part, figure.schemas):
             print("\n".join(lines(group)), flush=True)
             group.clear()
         group.append(figure)
-        all_figures.append(figure)
+        told.append(figure)
     print("\n".join(lines(group)), flush=True)
-    return all_figures
 
 
 if __name__ == "__main__":
