@@ -9,7 +9,6 @@ from django.db import connection
 
 from django_schemas.identifiers import quote
 from django_schemas.schemas import Mark
-from tenancy.conf import KEYS
 from tenancy.models import Tenant
 
 from ..contender import Registered
@@ -20,7 +19,7 @@ __all__ = ["Worker"]
 class Worker(Registered):
     """Tenants of `tenancy`."""
 
-    ways = ("migrating", "blueprint", *(["pool"] if "POOL" in KEYS else []))
+    ways = ("migrating", "blueprint", "pool")
     registry = Tenant
     schema = "registry"
 
