@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from threading import local
 
 from django.db import connections
+from django.db.migrations.state import ProjectState
 
 from .alias import SchemaAlias
 from .announcing import import_management_modules
@@ -61,7 +62,10 @@ class Cohort:
             plan = plan_of(executor, self.points, syncdb=False)
             if any(backwards for _, backwards in plan.steps):
                 return None
-            before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]
+            # It takes a while, and is for those alone that have something to do.
+            before = ProjectState()
+            if plan.steps:
+                before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]
             course = Course(history, plan.sequence, before)
         return course if course.is_plain else None
 
