@@ -24,7 +24,7 @@ from .identifiers import qualified, quote
 from .making import on_scratch
 from .membership import models_of
 from .plans import target_of
-from .records import Key, Records, read_records
+from .records import ARRIVAL_DUE, Key, Records, read_records
 from .schemas import local_lock_timeout
 from .search_path import local_search_path
 from .target import Target
@@ -194,7 +194,7 @@ def _judge(target: Target, records: Records) -> _State:
             ("DELETE FROM django_migrations WHERE app = %s AND name = %s", (app, name)),
         )
         for app, name in sorted(records)
-        if app not in loader.labels or (app, name) not in known
+        if (app not in loader.labels or (app, name) not in known) and (app, name) != ARRIVAL_DUE
     ]
     missing = missing_from(loader)
     opaque = frozenset(key for key in missing if any(map(_is_opaque, loader.graph.nodes[key].operations)))
@@ -203,13 +203,15 @@ def _judge(target: Target, records: Records) -> _State:
     except InconsistentMigrationHistory as error:
         gap = Finding("history", "records", str(error), "Apply what is missing by hand, then record it.")
         return _State(findings, [gap], missing, opaque, consistent=False)
+    cut_off = [Finding("behind", "post_migrate", "A run was cut off before it was sent.", "Migrate it.")]
+    others = cut_off if ARRIVAL_DUE in records else []
     if not missing:
-        return _State(findings)
+        return _State(findings, others)
     applied = {key for key in loader.graph.nodes if key[0] in loader.labels}.difference(missing)
     late = Finding("behind", f"{len(missing)} migrations", ", ".join(map(".".join, missing)), "Migrate it.")
     return _State(
         findings,
-        [late],
+        [late, *others],
         missing,
         opaque,
         points=[key for key in sorted(applied) if not _followed(loader, key, applied)],

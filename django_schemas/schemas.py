@@ -18,7 +18,7 @@ from .alias import SchemaAlias
 from .caches import forget
 from .emptying import empty
 from .environments import environment
-from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists
+from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists, SchemaLocked
 from .identifiers import quote, validate_schema_name
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "is_locked",
     "local_lock_timeout",
     "lock_name",
+    "lock_refused",
     "lock_schema",
     "mark_in",
     "mark_of",
@@ -233,10 +234,24 @@ def is_locked(alias: SchemaAlias) -> bool:
         return not _ask_lock(alias, "pg_try_advisory_xact_lock")
 
 
+def lock_refused(alias: SchemaAlias) -> SchemaLocked:
+    """What to raise if the lock was not had, and is not waited for."""
+    return SchemaLocked(
+        f"Schema {alias.schema!r} of database {alias.db!r} is being migrated, copied or moved by another process."
+    )
+
+
 @contextmanager
-def session_lock(alias: SchemaAlias) -> Iterator[None]:
-    """Hold the same lock for a block that can be in no transaction. Not safe behind a transaction pooler."""
-    _ask_lock(alias, "pg_advisory_lock")
+def session_lock(alias: SchemaAlias, *, wait: bool = True) -> Iterator[None]:
+    """Hold the same lock for a block that can be in no transaction. Not safe behind a transaction pooler.
+
+    Raises:
+        SchemaLocked: somebody else has it, and it was not to be waited for.
+    """
+    if wait:
+        _ask_lock(alias, "pg_advisory_lock")
+    elif not _ask_lock(alias, "pg_try_advisory_lock"):
+        raise lock_refused(alias)
     try:
         yield
     finally:

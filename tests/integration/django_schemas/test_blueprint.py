@@ -256,8 +256,11 @@ def test_keys_that_live_code_shifts(write_migrations: Any, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("signal", [pre_migrate, post_migrate])
-def test_receivers_of_the_project(signal: Any) -> None:
-    """They are called for each schema and app, with the schema's alias."""
+@pytest.mark.parametrize("made_before", [False, True])
+def test_receivers_of_the_project(signal: Any, made_before: bool) -> None:
+    """They are called for each schema and app, with the schema's alias; also those that came later."""
+    if made_before:
+        make("made_before")
     calls: list[tuple[str, str]] = []
 
     def note(app_config: Any, using: Any, **kwargs: Any) -> None:
