@@ -19,18 +19,17 @@ from django.db.migrations.operations.base import Operation
 from .big_ints import widen_integers
 from .catalog import Catalog, Item, read_catalogs
 from .environments import alias_for
+from .history import Point, load, missing_from, refuse_gaps
 from .identifiers import qualified, quote
 from .membership import models_of
-from .migrator import Point, load, make_plan, migrate_target, refuse_gaps, target_of
-from .records import Records, read_records
+from .migrator import migrate_target
+from .plans import make_plan, target_of
+from .records import Key, Records, read_records
 from .schemas import drop_schema, local_lock_timeout
 from .search_path import local_search_path
 from .target import Target
 
 __all__ = ["SCRATCH", "Finding", "Key", "behind", "find_drift", "mend"]
-
-Key = tuple[str, str]
-"""A migration: label of its app, and its name."""
 
 SCRATCH = "_check_"
 """What the names of schemas begin with that are made for comparing, and are gone afterwards."""
@@ -186,7 +185,7 @@ class _State:
 
 
 def _judge(target: Target, records: Records) -> _State:
-    loader = load(target)
+    loader = load(target, records)
     # What a squashed migration stands for is recorded with it, and may have no file any more.
     known = {*loader.disk_migrations, *(old for each in loader.disk_migrations.values() for old in each.replaces)}
     findings = [
@@ -200,7 +199,7 @@ def _judge(target: Target, records: Records) -> _State:
         for app, name in sorted(records)
         if app not in loader.labels or (app, name) not in known
     ]
-    missing = _missing(loader)
+    missing = missing_from(loader)
     opaque = frozenset(key for key in missing if any(map(_is_opaque, loader.graph.nodes[key].operations)))
     try:
         refuse_gaps(loader)
@@ -237,18 +236,13 @@ def behind(db: str, environment: str, schemas: Sequence[str]) -> dict[str, list[
         if not records:
             continue
         if records not in cohorts:
-            cohorts[records] = _missing(load(target_of(alias_for(db, schema, (environment,)))))
+            cohorts[records] = missing_from(load(target_of(alias_for(db, schema, (environment,))), records))
         found[schema] = cohorts[records]
     return found
 
 
 def _is_opaque(operation: Operation) -> bool:
     return isinstance(operation, RunPython | RunSQL | SeparateDatabaseAndState)
-
-
-def _missing(loader: Any) -> list[Key]:
-    missing = loader.graph.nodes.keys() - loader.applied_migrations.keys()
-    return sorted(key for key in missing if key[0] in loader.labels)
 
 
 def _followed(loader: MigrationLoader, key: tuple[str, str], applied: Collection[tuple[str, str]]) -> bool:
@@ -263,7 +257,8 @@ def _expected(db: str, environment: str, points: list[Point] | None, wide: bool)
     target = target_of(alias)
 
     def made() -> Catalog:
-        migrate_target(target, points)
+        # The long way, of which blueprints are copies.
+        migrate_target(target, points, blueprint=False)
         if wide:
             widen_integers(alias)
         return read_catalogs(db, [schema])[schema]

@@ -27,6 +27,7 @@ __all__ = [
     "ensure_schema",
     "is_locked",
     "local_lock_timeout",
+    "lock_name",
     "lock_schema",
     "mark_of",
     "marks_on",
@@ -199,6 +200,11 @@ def _refuse_others(db: str, schema: str, verb: str, done: str) -> None:
         )
 
 
+def lock_name(alias: SchemaAlias) -> str:
+    """What the key of the lock on a schema is made of."""
+    return f"django_schemas.{alias.schema}"
+
+
 def lock_schema(alias: SchemaAlias, connection: BaseDatabaseWrapper | None = None) -> None:
     """Wait for, and hold until the end of this transaction, the lock on changes to a schema's structure.
 
@@ -248,7 +254,7 @@ def local_lock_timeout(db: str, timeout: str | None) -> Iterator[None]:
 
 def _ask_lock(alias: SchemaAlias, function: str, connection: BaseDatabaseWrapper | None = None) -> Any:
     with (connection or connections[alias.db]).cursor() as cursor:
-        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"django_schemas.{alias.schema}"])
+        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [lock_name(alias)])
         return cursor.fetchone()[0]
 
 

@@ -14,7 +14,9 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
 from django.dispatch import Signal
 
-from django_schemas.migrator import Progress, migrate_target, target_of
+from django_schemas.executor import Progress
+from django_schemas.migrator import migrate_target
+from django_schemas.plans import target_of
 
 from . import signals
 from .conf import conf

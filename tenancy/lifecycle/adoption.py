@@ -19,9 +19,11 @@ from django.db import IntegrityError, connections, models, transaction
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
 from django_schemas.environments import environments, home
+from django_schemas.history import check_history
 from django_schemas.identifiers import qualified, quote
 from django_schemas.membership import app_labels_of, environments_of, models_of
-from django_schemas.migrator import check_history, make_records, target_of, targets_on
+from django_schemas.migrator import make_records
+from django_schemas.plans import target_of, targets_on
 from django_schemas.records import read_records
 from django_schemas.schemas import ensure_schema, lock_schema, mark_of, schema_exists
 

@@ -37,6 +37,9 @@ class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
         """Run a statement. An extension, which a database has but once, goes where all schemas find it."""
         with self._shared_path() if _CREATE_EXTENSION.match(str(sql)) else nullcontext():
             super().execute(sql, params)
+        listener = cast(Any, self.connection).listener
+        if listener is not None:
+            listener(str(sql) if params is None else self.connection.ops.compose_sql(str(sql), params))
 
     @property
     def _ops(self) -> DatabaseOperations:

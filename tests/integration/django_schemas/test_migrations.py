@@ -22,7 +22,7 @@ from django_schemas.exceptions import (
     SchemasError,
 )
 from django_schemas.migrations import flush, migrate
-from django_schemas.migrator import make_plan, target_of
+from django_schemas.plans import make_plan, target_of
 from django_schemas.schemas import Mark, mark_of, schema_exists
 from tests.apps.depot.models import Contract
 from tests.apps.garage.models import Owner, Tag

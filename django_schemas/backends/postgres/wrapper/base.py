@@ -34,6 +34,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.primary = primary_of(self.alias)
         # What is being compiled on this connection, the innermost statement last: see compiler.QualifyingMixin.
         self.compiling: list[SchemaAlias | None] = []
+        # Told each statement of a schema editor's: see blueprint.Recording.
+        self.listener: Callable[[str], None] | None = None
         if isinstance(alias, SchemaAlias):
             # The first to ask for this connection named a schema. Django is about to keep it under that alias, where
             # the next schema would not find it and open a second one.

@@ -1,0 +1,152 @@
+"""Making: a schema that is not there yet, with all that is in it. The first of its kind that a process makes goes the
+long way, by migrations, and is taken down; those that follow are made by that blueprint.
+
+It is one transaction if all migrations can be in one. If it fails, there is no schema.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from os import stat
+from typing import Any
+
+from django.db import transaction
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import ProjectState
+
+from .alias import SchemaAlias
+from .blueprint import Blueprint, Recording, build
+from .course import Course
+from .environments import environment
+from .executor import Executor, Progress, Recorder
+from .history import History, Point, points_of, refuse_gaps, refuse_unknown
+from .membership import app_labels_of
+from .plans import Plan, plan_of, run_plan, unmigrated_models
+from .records import Key
+from .schemas import drop_schema, ensure_schema
+from .target import Target
+
+__all__ = ["make"]
+
+
+@dataclass
+class _Beginning:
+    """What all schemas share that are made with the same migrations.
+
+    Attributes:
+        history: the project's migrations, none of them recorded.
+        plan: what is done to each.
+        blueprint: by which they are made; None if there is none yet.
+        spare: courses that no thread follows just now: what they remember is of one schema at a time.
+    """
+
+    history: History
+    plan: Plan
+    blueprint: Blueprint | None = None
+    spare: list[Course] = field(default_factory=list)
+
+    @contextmanager
+    def course(self) -> Iterator[Course]:
+        """The way there, for one thread."""
+        course = self.spare.pop() if self.spare else self.new_course()
+        yield course
+        self.spare.append(course)
+
+    def new_course(self) -> Course:
+        """The way there."""
+        before = ProjectState(real_apps=self.history.unmigrated_apps)
+        return Course(self.history, self.plan.sequence, before, kept=False)
+
+
+def make(
+    target: Target,
+    targets: Sequence[Point] | None,
+    like: Sequence[Key] | None,
+    *,
+    owner: str | None,
+    blueprint: bool,
+    lock_timeout: str | None,
+    progress: Progress | None,
+    **options: Any,
+) -> Plan:
+    """Make a schema and what is in it; arguments as of `migrator.migrate_target`."""
+    alias = target.alias
+    assert alias is not None
+    beginning = _beginning(target, targets, like)
+    plan = replace(beginning.plan, target=target)
+    with _schema_made(alias, plan, owner), beginning.course() as course:
+        if plan.unmigrated or not course.is_plain:
+            executor = Executor(target, progress, lock_timeout, beginning.history)
+            executor.recorder.ensure_schema()
+            run_plan(executor, plan, options)
+        elif blueprint and beginning.blueprint is not None:
+            build(beginning.blueprint, course, target, lock_timeout=lock_timeout, progress=progress, **options)
+        else:
+            recording = Recording(target)
+            with recording.listening():
+                Recorder(target).ensure_schema()
+            course.follow(target, lock_timeout=lock_timeout, progress=progress, tape=recording, **options)
+            beginning.blueprint = recording.blueprint()
+    return plan
+
+
+@contextmanager
+def _schema_made(alias: SchemaAlias, plan: Plan, owner: str | None) -> Iterator[None]:
+    """Make the schema; if the block fails, have it not there."""
+    if all(migration.atomic for migration, _ in plan.steps):
+        with transaction.atomic(using=alias.db):
+            ensure_schema(alias, owner=owner)
+            yield
+    else:
+        made = ensure_schema(alias, owner=owner)
+        try:
+            yield
+        except BaseException:
+            if made:
+                drop_schema(alias.db, alias.schema)
+            raise
+
+
+_known: dict[Any, _Beginning] = {}
+_MOST = 8
+"""How many beginnings are remembered: clones may be made at other points than new schemas."""
+
+
+def _beginning(target: Target, targets: Sequence[Point] | None, like: Sequence[Key] | None) -> _Beginning:
+    key = (
+        target.environment,
+        None if targets is None else tuple(targets),
+        None if like is None else tuple(like),
+        _surroundings(target),
+    )
+    found = _known.get(key)
+    if found is None:
+        history = History(target, like or ())
+        if like is not None:
+            refuse_unknown(history, like)
+            refuse_gaps(history)
+            targets = points_of(history)
+            history.forget_records()
+        executor = Executor(target, history=history)
+        plan = plan_of(executor, targets, syncdb=False)
+        if key[1] is None:
+            plan = replace(plan, unmigrated=unmigrated_models(executor))
+        found = _Beginning(history, plan)
+        while len(_known) >= _MOST:
+            _known.pop(next(iter(_known)), None)
+        _known[key] = found
+    return found
+
+
+def _surroundings(target: Target) -> tuple[Any, ...]:
+    """What makes other schemas, and may change while a process runs, in tests for example: where migrations are."""
+    assert target.environment is not None
+    return environment(target.environment), tuple(map(_migrations_at, sorted(app_labels_of(target.environment))))
+
+
+def _migrations_at(app_label: str) -> tuple[Any, ...]:
+    """Where an app's migrations are, and when one was last added or taken away."""
+    name, _ = MigrationLoader.migrations_module(app_label)
+    paths = getattr(sys.modules.get(name or ""), "__path__", ())
+    return name, tuple((path, stat(path).st_mtime_ns) for path in paths)
