@@ -1,6 +1,6 @@
 """What is done by hand between migrations, in the reference and in schemas alike: rows, and drift."""
 
-__all__ = ["DRIFT", "rows_at", "shifted"]
+__all__ = ["DRIFT", "rows_at"]
 
 _ROWS = {
     "atelier.0002_first_rows": """
@@ -25,8 +25,10 @@ _ROWS = {
         SELECT u.id, p.id FROM auth_user u, auth_permission p
         WHERE p.codename LIKE 'add%' AND p.codename <> 'add_member' ORDER BY p.codename;
     """,
-    "atelier.0016_alter_types": "INSERT INTO atelier_tool (name, kind, grams, sharp, barcode) VALUES ('second hand', 'x', 7, 1, '');",
-    "atelier.0018_alter_unique": "UPDATE atelier_piece SET hue_id = NULL;",
+    "atelier.0016_alter_types": """
+        INSERT INTO atelier_tool (name, kind, grams, sharp, barcode) VALUES ('second hand', 'x', 7, 1, '');
+        UPDATE atelier_piece SET hue_id = NULL;
+    """,
     "atelier.0034_options": "INSERT INTO atelier_visit (show_id, at, _order) VALUES (1, '1502-01-01', 0);",
     "annex.0002_shelf": "INSERT INTO annex_shelf (name) VALUES ('by hand');",
     "atelier.0041_again": """
@@ -73,11 +75,3 @@ another order of columns; one more; indexes that are gone.
 def rows_at(point: str) -> str | None:
     """SQL that puts rows into tables that are at a point, if that is one where it is done."""
     return _ROWS.get(point)
-
-
-def shifted(offset: int) -> str:
-    """SQL that numbers content types and permissions from there on: what is kept of one schema is wrong in another."""
-    return f"""
-        SELECT setval(pg_get_serial_sequence('django_content_type', 'id'), {offset});
-        SELECT setval(pg_get_serial_sequence('auth_permission', 'id'), {offset * 7});
-    """

@@ -54,7 +54,7 @@ _EXTRAS = """
     UNION ALL
     SELECT 'comment on ' || o.identity, d.description
     FROM pg_description d CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o
-    WHERE o.schema = %(schema)s AND NOT EXISTS (
+    WHERE o.schema = quote_ident(%(schema)s) AND NOT EXISTS (
         SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')
 """
 _NUMBERED = """
@@ -106,7 +106,7 @@ def _look(cursor: Any, schema: str, catalog: Catalog) -> Look:
     cursor.execute(f'SET LOCAL search_path TO "{schema}", public')
     look = {str(item): definition.replace("guildhall.", "") for item, definition in catalog.items()}
     cursor.execute(_EXTRAS, {"schema": schema})
-    look |= {name.replace(f"{schema}.", ""): value for name, value in cursor.fetchall()}
+    look |= {name.replace(f"{schema}.", "").replace(f'"{schema}".', ""): value for name, value in cursor.fetchall()}
     look |= _rows(cursor, schema)
     look |= _sequences(cursor, schema)
     return {name: value for name, value in look.items() if f" {SHARED}" not in name}

@@ -3,12 +3,14 @@
 A way takes the names of the schemas, and the point to be reached, or None for the newest.
 """
 
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from django_schemas.alias import SchemaAlias
-from django_schemas.migrator import migrate_target, target_of, targets_on
+from django_schemas.fleet import Outcome, migrate_fleet
+from django_schemas.migrator import migrate_target
+from django_schemas.plans import target_of, targets_on
 
 __all__ = ["WAYS"]
 
@@ -21,27 +23,34 @@ def _guildhall(schemas: Sequence[str], point: Point) -> None:
         migrate_target(target)
 
 
-def _targets(point: Point) -> Any:
-    return None if point is None else [tuple(point)]
+def _one_by_one(schemas: Sequence[str], point: Point, **options: Any) -> None:
+    for alias in _aliases(schemas):
+        migrate_target(target_of(alias), _points(point), **options)
+
+
+def _fleet(schemas: Sequence[str], point: Point, **options: Any) -> None:
+    _refuse_failures(migrate_fleet(_aliases(schemas), _points(point), **options))
+
+
+def _refuse_failures(outcomes: Iterable[Outcome]) -> None:
+    failed = [outcome for outcome in outcomes if outcome.state not in ("migrated", "current")]
+    if failed:
+        raise RuntimeError("\n".join(f"{outcome.alias.schema}: {outcome.error}" for outcome in failed))
 
 
 def _aliases(schemas: Sequence[str]) -> list[SchemaAlias]:
     return [SchemaAlias("default", schema, "workshop") for schema in schemas]
 
 
-def _one_by_one(schemas: Sequence[str], point: Point) -> None:
-    for alias in _aliases(schemas):
-        migrate_target(target_of(alias), _targets(point))
+def _points(point: Point) -> Any:
+    return None if point is None else [tuple(point)]
 
 
-WAYS: dict[str, Callable[[Sequence[str], Point], None]] = {"guildhall": _guildhall, "one by one": _one_by_one}
-
-if find_spec("django_schemas.fleet"):
-    from django_schemas.fleet import migrate_fleet  # type: ignore[import-not-found]
-
-    def _fleet(schemas: Sequence[str], point: Point) -> None:
-        for outcome in migrate_fleet(_aliases(schemas), targets=_targets(point)):
-            if outcome.error is not None:
-                raise RuntimeError(f"{outcome.alias.schema}: {outcome.error}")
-
-    WAYS["fleet"] = _fleet
+WAYS: dict[str, Callable[[Sequence[str], Point], None]] = {
+    "guildhall": _guildhall,
+    "one by one": _one_by_one,
+    "long way": partial(_one_by_one, blueprint=False),
+    "blueprint": _one_by_one,  # The first schema is made the long way, the others by what was taken down.
+    "fleet": _fleet,
+    "processes": partial(_fleet, processes=2),
+}

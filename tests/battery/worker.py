@@ -12,6 +12,7 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connections
 
 
 def _django(point: list[str] | None) -> None:
@@ -40,6 +41,9 @@ def _answer(way: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any
         return {"result": way(**arguments)}
     except Exception as error:
         return {"raised": f"{type(error).__name__}: {error}".strip()}
+    finally:
+        # Databases with connections can't be copied.
+        connections.close_all()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""RunPython: rows that everything later meets."""
+"""RunPython and RunSQL: rows that everything later meets."""
 
 import datetime
 import uuid
@@ -23,5 +23,19 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("atelier", "0001_initial")]
-    operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
+    dependencies = [
+        ("atelier", "0001_initial"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("contenttypes", "0002_remove_content_type_name"),
+    ]
+    operations = [
+        # Content types and permissions have other numbers in each schema: who keeps those of one is wrong in another.
+        migrations.RunSQL(
+            """
+            SELECT setval(pg_get_serial_sequence('django_content_type', 'id'), 1000 + abs(hashtext(current_schema())) % 997 * 50);
+            SELECT setval(pg_get_serial_sequence('auth_permission', 'id'), 1000 + abs(hashtext(current_schema())) % 991 * 200);
+            """,
+            "",
+        ),
+        migrations.RunPython(fill, migrations.RunPython.noop),
+    ]
