@@ -25,6 +25,7 @@ from .target import Target
 __all__ = [
     "Step",
     "announce",
+    "has_others",
     "import_management_modules",
     "inject",
     "permissions_changed",
@@ -84,6 +85,11 @@ def announce(
                 receiver(
                     signal=signal, sender=config, app_config=config, using=using, apps=historic, plan=plan, **options
                 )
+
+
+def has_others(signal: Signal, target: Target) -> bool:
+    """Tell whether a signal has receivers that are not Django's own."""
+    return any(_path(receiver) not in _OWN for config in _configs(target) for receiver in _receivers(signal, config))
 
 
 def inject(target: Target, project_apps: Any, plan: list[Step]) -> None:

@@ -18,7 +18,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from .alias import SchemaAlias
-from .announcing import Step, announce, inject, permissions_changed, render_real_models
+from .announcing import Step, announce, has_others, inject, permissions_changed, render_real_models
 from .caches import forget, forget_historic
 from .context import activate
 from .exceptions import SchemaLocked
@@ -87,6 +87,8 @@ class Course:
         self._found: dict[tuple[Key, int], Move] = {}
         if self.steps:
             inject(history.target, before.apps, self.steps)
+        self._others_before = bool(self.steps) and has_others(models.signals.pre_migrate, history.target)
+        self._others_behind = has_others(models.signals.post_migrate, history.target)
 
     def __bool__(self) -> bool:
         return bool(self.steps or self.closing)
@@ -144,7 +146,8 @@ class Course:
                     editing(target, migration, lock_timeout, wait) as editor,
                     tape.leg(leg) if tape else nullcontext(),
                 ):
-                    if is_recorded(alias, leg.records[0]):
+                    # In one transaction with what it tells of, where there is one; else behind it.
+                    if not add_records(alias, leg.records) if migration.atomic else is_recorded(alias, leg.records[0]):
                         continue
                     _tell(progress, "apply_start", migration)
                     try:
@@ -156,21 +159,29 @@ class Course:
                     with nullcontext() if migration.atomic else transaction.atomic(using=alias.db):
                         if number == len(steps):
                             self._arrive(target, tape, placed=migration.atomic, **options)
-                        add_records(alias, leg.records)
+                        if not migration.atomic:
+                            add_records(alias, leg.records)
                     done.append((migration.app_label, migration.name))
                 _tell(progress, "apply_success", migration)
             if not steps and self.closing:
                 with transaction.atomic(using=alias.db):
                     begin(alias, target.search_path, wait=True)
-                    add_records(alias, [key for key in self.closing if not is_recorded(alias, key)])
+                    for key in self.closing:
+                        add_records(alias, [key])
             self._forget(alias)
         return done
 
+    def prepare(self) -> None:
+        """Make what schemas share, before the first follows."""
+        self._legs(self.steps)
+        _ = self.changed
+
     def announced(self, target: Target, **options: Any) -> list[Step]:
         """Send pre_migrate; return the steps, others than `steps` if a receiver changed them for this schema."""
+        if not self._others_before:
+            return self.steps
         steps = [(_copy(migration), False) for migration, _ in self.steps]
-        if steps:
-            announce(models.signals.pre_migrate, target, lambda: self.before.apps, steps, own_for=(), **options)
+        announce(models.signals.pre_migrate, target, lambda: self.before.apps, steps, own_for=(), **options)
         unchanged = all(
             mine.operations == theirs.operations for (mine, _), (theirs, _) in zip(self.steps, steps, strict=True)
         )
@@ -185,6 +196,8 @@ class Course:
             placed: whether search_path is the schema's already.
             options: for the receivers.
         """
+        if not own_for and not self._others_behind:
+            return
         announce(
             models.signals.post_migrate,
             target,

@@ -29,6 +29,7 @@ __all__ = [
     "local_lock_timeout",
     "lock_name",
     "lock_schema",
+    "mark_in",
     "mark_of",
     "marks_on",
     "rename_schema",
@@ -58,10 +59,15 @@ class Mark:
         return f"django_schemas: environment {self.environment}{owner}"
 
 
+def mark_in(comment: str | None) -> Mark | None:
+    """The mark that a comment on a schema is; None if it is none."""
+    match = _MARK.fullmatch(comment or "")
+    return Mark(match["environment"], match["owner"]) if match else None
+
+
 def mark_of(db: str, schema: str) -> Mark | None:
     """The mark of a schema; None if it bears none or does not exist."""
-    match = _MARK.fullmatch(_comment(db, schema) or "")
-    return Mark(match["environment"], match["owner"]) if match else None
+    return mark_in(_comment(db, schema))
 
 
 def schema_exists(db: str, schema: str) -> bool:
@@ -76,12 +82,8 @@ def marks_on(db: str, environment: str) -> dict[str, Mark]:
             "SELECT nspname::text, obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace "
             "WHERE obj_description(oid, 'pg_namespace') LIKE 'django_schemas: environment %%' ORDER BY nspname"
         )
-        marks = [(schema, _MARK.fullmatch(comment)) for schema, comment in cursor.fetchall()]
-    return {
-        schema: Mark(environment, mark["owner"])
-        for schema, mark in marks
-        if mark and mark["environment"] == environment
-    }
+        marks = {schema: mark_in(comment) for schema, comment in cursor.fetchall()}
+    return {schema: mark for schema, mark in marks.items() if mark and mark.environment == environment}
 
 
 def schemas_of(db: str, environment: str, owner: str | None = None) -> list[str]:

@@ -29,9 +29,10 @@ from .exceptions import TenancyError, TenantExists
 from .hosts import HOST, canonical_host
 from .managers import TenantManager
 from .placing import choose_database
+from .runs import FleetRun
 from .states import Status, check_transition
 
-__all__ = ["AbstractDomain", "AbstractTenant", "Domain", "Tenant", "TenantEvent"]
+__all__ = ["AbstractDomain", "AbstractTenant", "Domain", "FleetRun", "Tenant", "TenantEvent"]
 
 SLUG = r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"
 _SCHEMA = r"\A[a-z_][a-z0-9_-]*\Z"

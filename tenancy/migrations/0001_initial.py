@@ -47,6 +47,27 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='FleetRun',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('started_at', models.DateTimeField(auto_now_add=True)),
+                ('seen_at', models.DateTimeField(auto_now_add=True)),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('actor', models.CharField(blank=True, default='', max_length=200)),
+                ('selection', models.JSONField(default=dict)),
+                ('goal', models.JSONField(null=True)),
+                ('total', models.IntegerField()),
+                ('counts', models.JSONField(default=dict)),
+                ('reasons', models.JSONField(default=dict)),
+            ],
+            options={
+                'verbose_name': 'run of the fleet',
+                'verbose_name_plural': 'runs of the fleet',
+                'ordering': ('pk',),
+                'db_environment': 'registry',
+            },
+        ),
+        migrations.CreateModel(
             name='Tenant',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),

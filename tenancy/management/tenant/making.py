@@ -1,24 +1,17 @@
-"""`tenant create`, `provision` and `migrate`: schemas are made, and brought up to date."""
+"""`tenant create` and `provision`: schemas are made."""
 
-from collections.abc import Sequence
-from functools import partial
 from time import perf_counter
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from django_schemas.drift import Key
-
 from ... import lifecycle
 from ...exceptions import TenantExists
-from ...fleet import behind
 from ...hosts import canonical_host
-from ...models import AbstractTenant
-from ...provisioning import migrate, unfinished
+from ...provisioning import unfinished
 from ...registry import domain_model, tenant_model
 from ...states import Status
 from .subcommand import Subcommand
-from .workers import Outcome
 
 __all__ = ["SUBCOMMANDS"]
 
@@ -74,48 +67,4 @@ class Provision(Subcommand):
         self.each(self.selected(options), lifecycle.resume_work)
 
 
-class Migrate(Subcommand):
-    """Migrate tenants; one that fails does not keep the others from being migrated."""
-
-    name = "migrate"
-    help = "Bring tenants' schemas to the newest migrations. One that fails does not stop the rest."
-    examples = (
-        "migrate acme",
-        "migrate --all --plan",
-        "migrate --all --exclude acme --parallel 4 --lock-timeout 5s",
-        "migrate --db shard2 --json",
-    )
-    everyone = (Status.ACTIVE, Status.SUSPENDED)
-    parallel = True
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        self.add_selectors(parser)
-        parser.add_argument("--plan", action="store_true", help="Tell what would be done, and do nothing.")
-        parser.add_argument(
-            "--lock-timeout",
-            metavar="TIME",
-            help="Wait no longer for a table's lock: '5s', '200ms'; that tenant fails.",
-        )
-
-    def handle(self, options: dict[str, Any]) -> None:
-        tenants = self.selected(options)
-        if options["plan"]:
-            late = behind(tenants)
-            self.conclude([self.tell(Outcome(tenant.slug, _planned(late.get(tenant, [])))) for tenant in tenants])
-            return
-        # Once for all of them; code that calls a command runs none.
-        if not options.get("skip_checks"):
-            self.command.check(databases=sorted({tenant.db for tenant in tenants}))
-        self.each(tenants, partial(_bring_up, lock_timeout=options["lock_timeout"]))
-
-
-SUBCOMMANDS = (Create, Provision, Migrate)
-
-
-def _bring_up(tenant: AbstractTenant, lock_timeout: str | None) -> str:
-    plan = migrate(tenant, lock_timeout=lock_timeout)
-    return f"{len(plan.steps)} migrations applied" if plan else "nothing to migrate"
-
-
-def _planned(missing: Sequence[Key]) -> str:
-    return f"would apply {', '.join(map('.'.join, missing))}" if missing else "nothing to migrate"
+SUBCOMMANDS = (Create, Provision)
