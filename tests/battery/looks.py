@@ -14,8 +14,6 @@ from django.db import connections
 
 from django_schemas.catalog import Catalog, read_catalogs
 
-from .laboratory import Place
-
 __all__ = ["Look", "differences", "looks_of"]
 
 Look = dict[str, Any]
@@ -47,10 +45,6 @@ _EXTRAS = """
     SELECT 'state of constraint ' || k.conname::text || ' of ' || k.conrelid::regclass::text,
            concat_ws(' ', k.condeferrable, k.condeferred, k.convalidated, k.conislocal, k.conkey::text)
     FROM pg_constraint k WHERE k.connamespace = %(schema)s::text::regnamespace AND k.contype NOT IN ('n', 't')
-    UNION ALL
-    SELECT 'domain ' || t.typname::text, (SELECT string_agg(pg_get_constraintdef(k.oid), ', ' ORDER BY k.conname)
-                                    FROM pg_constraint k WHERE k.contypid = t.oid)
-    FROM pg_type t WHERE t.typnamespace = %(schema)s::text::regnamespace AND t.typtype = 'd'
     UNION ALL
     SELECT 'comment on ' || o.identity, d.description
     FROM pg_description d CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o

@@ -2,23 +2,15 @@
 
 from tests.audit.processes import audit_process
 from tests.battery.plain import *  # noqa: F403
-from tests.battery.plain import DATABASES, INSTALLED_APPS
+from tests.battery.plain import APPS, DATABASES, INSTALLED_APPS
 
 DATABASES["default"]["ENGINE"] = "django_schemas.backends.postgres.wrapper"
 DATABASES["default"]["ENVIRONMENTS"] = ["guildhall", "workshop"]
 DATABASE_ENVIRONMENTS = {
     "guildhall": {"SCHEMA_NAME": "guildhall", "APPS": ["tests.apps.guild"]},
-    "workshop": {
-        "APPS": [
-            "django.contrib.contenttypes",
-            "django.contrib.auth",
-            "tests.apps.atelier",
-            "tests.apps.annex",
-        ],
-        "ADDITIONAL_SCHEMAS": ["public"],
-    },
+    "workshop": {"APPS": APPS, "ADDITIONAL_SCHEMAS": ["public"]},
 }
 DATABASE_ROUTERS = ["django_schemas.routers.ExplicitRouter"]
-INSTALLED_APPS.insert(0, "django_schemas")
+INSTALLED_APPS = ["django_schemas", *INSTALLED_APPS]
 
 audit_process()

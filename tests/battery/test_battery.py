@@ -155,9 +155,7 @@ def on_the_way(points: Sequence[Point]) -> dict[tuple[str, bool], Look]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("way", EXISTING)
-def test_step_by_step(
-    way: str, ours: Any, points: Sequence[Point], on_the_way: dict[tuple[str, bool], Look]
-) -> None:
+def test_step_by_step(way: str, ours: Any, points: Sequence[Point], on_the_way: dict[tuple[str, bool], Look]) -> None:
     """Schemas at each single point, with rows made by hand in between; one of them drifted."""
     worker, url = ours
     subjects = [Subject(Place(url, "alpha")), Subject(Place(url, "beta-1")), Subject(Place(url, "gamma"), drifts=True)]
@@ -168,3 +166,60 @@ def test_step_by_step(
             subject.touch(point)
         for subject, look in zip(subjects, looks_of(url, schemas_of(subjects)), strict=True):
             assert_alike(on_the_way[str(point), subject.drifts], look, f"{subject.place} at {point}")
+
+
+SQUASHED = {"ANNEX_MIGRATIONS": "tests.apps.annex.squashed"}
+BEFORE_SQUASHING = [["annex", "0001_initial"], ["annex", "0002_shelf"], ["annex", "0004_shelf_index"]]
+
+
+@pytest.fixture(scope="module")
+def squashed() -> list[Look]:
+    """The looks of databases that Django brought to a point, and to the newest after migrations were squashed."""
+    looks = []
+    for point in BEFORE_SQUASHING:
+        with made("battery_plain") as url:
+            with at_work(PLAIN, url) as worker:
+                worker.ask("django", point=["guild", "0001_initial"])
+                worker.ask("django", point=point)
+            with at_work(PLAIN, url, **SQUASHED) as worker:
+                worker.ask("django", point=None)
+            looks += looks_of(url, ["public"])
+    return looks
+
+
+@pytest.mark.parametrize("way", EXISTING)
+def test_squashed_meanwhile(way: str, ours: Any, squashed: list[Look]) -> None:
+    """Schemas that had run none, some and all of the migrations that were squashed; and a new one."""
+    worker, url = ours
+    schemas = ["none", "some", "whole"]
+    for schema, point in zip(schemas, BEFORE_SQUASHING, strict=True):
+        worker.ask("one by one", schemas=[schema], point=point)
+    with at_work(OURS, url, **SQUASHED) as later:
+        later.ask(way, schemas=schemas, point=None)
+        for schema, expected, look in zip(schemas, squashed, looks_of(url, schemas), strict=True):
+            assert_alike(expected, look, schema)
+
+
+HINDERED = [["atelier", "0023_indexes"], ["atelier", "0024_rename_indexes"]]
+HINDRANCE = "DROP INDEX tool_lower"
+
+
+@pytest.mark.parametrize("way", EXISTING[1:])
+def test_failure_of_one(way: str, ours: Any, from_nothing: Callable[[Point | None], Look]) -> None:
+    """Where Django fails we fail, with the same words and with the same left behind; the others are migrated."""
+    before, behind = HINDERED
+    with made("battery_plain") as plain, at_work(PLAIN, plain) as reference:
+        reference.ask("django", point=["guild", "0001_initial"])
+        reference.ask("django", point=before)
+        send(Place(plain), HINDRANCE)
+        raised = reference.answer("django", point=behind)["raised"]
+        (left,) = looks_of(plain, ["public"])
+    worker, url = ours
+    schemas = ["alpha", "beta", "gamma"]
+    worker.ask("one by one", schemas=schemas, point=before)
+    send(Place(url, "beta"), HINDRANCE)
+    assert raised.partition(": ")[2] in worker.answer(way, schemas=schemas, point=behind)["raised"]
+    alpha, beta, gamma = looks_of(url, schemas)
+    assert_alike(left, beta, "beta")
+    assert_alike(alpha, gamma, "gamma")
+    assert "index atelier_tool.tool_lowered" in alpha

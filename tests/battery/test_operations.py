@@ -87,7 +87,8 @@ TAMPERINGS = [
     "ALTER TABLE atelier_maker SET (fillfactor = 50)",
     "ALTER TABLE atelier_maker ALTER name SET STORAGE MAIN",
     "ALTER TABLE atelier_maker ADD COLUMN late date; ALTER TABLE atelier_maker DROP COLUMN born;"
-    "ALTER TABLE atelier_maker RENAME late TO born; COMMENT ON COLUMN atelier_maker.born IS 'By the parish''s register';"
+    "ALTER TABLE atelier_maker RENAME late TO born;"
+    "COMMENT ON COLUMN atelier_maker.born IS 'By the parish''s register';"
     "CREATE INDEX maker_name_born ON atelier_maker (name, born DESC)",
     "COMMENT ON TABLE atelier_maker IS 'other'",
     "COMMENT ON INDEX maker_name_born IS 'other'",
@@ -126,5 +127,3 @@ def test_what_is_tampered_with_is_seen(tampered: Place) -> None:
             if not differences(before, *looks_of(copy, ["public"])):
                 unseen.append(tampering)
     assert unseen == []
-
-

@@ -19,7 +19,9 @@ class CopyColumn(AddField):
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         super().database_forwards(app_label, schema_editor, from_state, to_state)
-        if self.allow_migrate_model(schema_editor.connection.alias, to_state.apps.get_model(app_label, self.model_name)):
+        if self.allow_migrate_model(
+            schema_editor.connection.alias, to_state.apps.get_model(app_label, self.model_name)
+        ):
             model = to_state.apps.get_model(app_label, self.model_name)
             model.objects.using(schema_editor.connection.alias).update(**{self.name: models.F(self.source)})
 

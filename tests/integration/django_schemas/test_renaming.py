@@ -14,7 +14,11 @@ ADDED = """
     class Migration(migrations.Migration):
         operations = [
             migrations.CreateModel(
-                "Plate", [("id", models.AutoField(primary_key=True)), ("code", models.CharField(max_length=9, unique=True))]
+                "Plate",
+                [
+                    ("id", models.AutoField(primary_key=True)),
+                    ("code", models.CharField(max_length=9, unique=True)),
+                ],
             ),
             migrations.AddField(
                 "Lot", "plate", models.ForeignKey("garage.plate", models.CASCADE, to_field="code", null=True)
@@ -34,9 +38,7 @@ OPERATIONS = [
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("blueprint", [False, True])
-def test_field_that_another_points_at(
-    blueprint: bool, operation: str, new_schema: str, write_migrations: Any
-) -> None:
+def test_field_that_another_points_at(blueprint: bool, operation: str, new_schema: str, write_migrations: Any) -> None:
     """Django changes the field that points at it in place, which is the migration's own: the second schema that a
     process made, or migrated, found there the new name where it needed the old one.
     """
