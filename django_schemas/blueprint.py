@@ -27,6 +27,7 @@ from .membership import app_labels_of
 from .records import Key, insert_records
 from .schemas import local_lock_timeout
 from .search_path import local_search_path
+from .settling import settling
 from .target import Target, target_is
 
 __all__ = ["Blueprint", "Part", "Recording", "build", "dumps", "loads"]
@@ -280,7 +281,7 @@ class _Builder:
 
     def _run(self, part: Part) -> None:
         operation, before, after = self.moves[part.where]
-        with self.connection.schema_editor() as editor:
+        with settling(self.connection, rows_wait=True), self.connection.schema_editor() as editor:
             operation.database_forwards(part.app, editor, before, after)
         self.connection.check_constraints()
         forget_historic(before.apps)

@@ -27,6 +27,7 @@ from .history import History
 from .records import ARRIVAL_DUE, Key, add_records, forget_record, is_recorded
 from .schemas import local_lock_timeout, lock_refused
 from .search_path import begin, local_search_path
+from .settling import settling
 from .target import Target, target_is
 
 __all__ = ["Course", "Leg", "Move", "Tape", "editing", "run_leg"]
@@ -416,7 +417,7 @@ def editing(
             return
         with local_search_path(connection, target.search_path):
             _begin(target, None, wait)
-            with local_lock_timeout(alias.db, lock_timeout), connection.schema_editor() as editor:
+            with local_lock_timeout(alias.db, lock_timeout), settling(connection), connection.schema_editor() as editor:
                 yield editor
             # The next migration may alter a table whose deferred constraints this one's rows still wait for.
             connection.check_constraints()

@@ -1,7 +1,7 @@
 """The executor: Django's own, with each migration and its record in one transaction on the schema's search_path."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from django.db import OperationalError, connections
 from django.db.migrations import Migration
@@ -14,6 +14,7 @@ from .exceptions import SchemaLocked, SchemasError
 from .history import History
 from .schemas import local_lock_timeout, lock_schema, session_lock
 from .search_path import has_own_session, local_search_path, own_tables, session_search_path
+from .settling import settling
 from .sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 from .target import Target
 
@@ -98,7 +99,10 @@ class Executor(MigrationExecutor):
             ):
                 # This is waited for: who holds it does what is to be done here.
                 lock_schema(self.target.alias)
-                with local_lock_timeout(self.target.db, self.lock_timeout):
+                with (
+                    local_lock_timeout(self.target.db, self.lock_timeout),
+                    settling(self.connection) if nested else nullcontext(),
+                ):
                     yield
                 if nested:
                     # The next migration may alter a table whose deferred constraints this one's rows still wait for.

@@ -15,6 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 from .exceptions import SchemasError
 from .membership import app_labels_of
 from .records import ARRIVAL_DUE, Key
+from .renames import keep_apart
 from .search_path import own_tables
 from .target import Target, target_is
 
@@ -77,6 +78,8 @@ class History(MigrationLoader):
         """Read migrations and records again."""
         with own_tables(self.target) if self._given is None else nullcontext():
             super().build_graph()
+        for migration in self.disk_migrations.values():
+            keep_apart(migration)
         recorded = [key for key in self.applied_migrations if key in self.graph.nodes and key[0] in self.labels]
         for key in recorded:
             for needed in self.graph.forwards_plan(key):
