@@ -1,9 +1,9 @@
 """A tenant that is being made in one process is given up by another: the first finds out, and nothing is left."""
 
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from multiprocessing import get_context
@@ -52,16 +52,26 @@ def begun(db: str, name: str = "Begun") -> Tenant:
         return Tenant.objects.create(name=name, db=db)
 
 
-@dataclass
 class Gate:
-    """Where the process that makes a tenant waits."""
+    """Where the process that makes a tenant waits. Of pipes: what waits on them is interrupted by any signal."""
 
-    reached: Any
-    opened: Any
+    def __init__(self) -> None:
+        (self._is_reached, self._reach), (self._is_opened, self._open) = os.pipe(), os.pipe()
 
     def wait(self, *args: Any, **kwargs: Any) -> None:
-        self.reached.set()
-        assert self.opened.wait(30)
+        os.write(self._reach, b".")
+        os.read(self._is_opened, 1)
+
+    def reached(self) -> bool:
+        """Wait until the process is at the gate."""
+        return bool(select.select([self._is_reached], [], [], 30)[0])
+
+    def open(self) -> None:
+        os.write(self._open, b".")
+
+    def close(self) -> None:
+        for each in (self._is_reached, self._reach, self._is_opened, self._open):
+            os.close(each)
 
     def progress(self, at: tuple[str, str], action: str, migration: Any = None, fake: bool = False) -> None:
         """Wait as a migration begins or ends."""
@@ -74,11 +84,11 @@ class Process:
 
     def __init__(self, function: Callable[[Gate], object]) -> None:
         context = get_context("fork")
-        self.gate = Gate(context.Event(), context.Event())
+        self.gate = Gate()
         self.answers = context.SimpleQueue()
         self.process = context.Process(target=self._run, args=(function,))
         self.process.start()
-        assert self.gate.reached.wait(30)
+        assert self.gate.reached()
 
     def _run(self, function: Callable[[Gate], object]) -> None:
         leave_inherited_connections()
@@ -95,13 +105,15 @@ class Process:
 
     def go(self) -> Any:
         """Let it go on, and say what it returned or raised."""
-        self.gate.opened.set()
+        self.gate.open()
         self.process.join(30)
+        self.gate.close()
         return self.answers.get() if not self.answers.empty() else self.process.exitcode
 
     def kill(self, number: int) -> int | None:
         os.kill(self.process.pid or 0, number)
         self.process.join(30)
+        self.gate.close()
         return self.process.exitcode
 
 
