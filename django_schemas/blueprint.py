@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from django.db import connections
+from django.db import connections, router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
@@ -142,6 +142,8 @@ class Recording:
             self._rows_written = True
             with self._rows():
                 yield
+        elif _is_elsewhere(operation, leg.migration.app_label, self.target):
+            yield
         else:
             put_off = len(editor.deferred_sql)
             with self._deaf():
@@ -194,6 +196,10 @@ class Recording:
             self._done.clear()
 
 
+def _quietly(*args: Any) -> None:
+    """Tell nobody."""
+
+
 def build(
     blueprint: Blueprint,
     course: Course,
@@ -210,24 +216,27 @@ def build(
         course: from no records to where the schema is to be.
         target: the schema.
         lock_timeout: how long to wait for a table of another schema that is referred to; the server's setting if None.
-        progress: told of each migration, once the script that it is in was sent.
+        progress: told of each migration; of those that one script runs, of the first before it is sent.
         options: for receivers of pre_migrate and post_migrate: verbosity, interactive, stdout.
     """
     alias = target.alias
     assert alias is not None
+    tell = progress or _quietly
     builder = _Builder(blueprint, course, target, options)
     with target_is(target), activate(alias):
         course.announced(target, **options)
         for atomic, parts in groupby(blueprint, builder.is_atomic):
             with _placed(target, lock_timeout) if atomic else nullcontext():
                 for part in parts:
+                    told = [builder.migrations[key] for key in part.done]
+                    for migration in told[:1]:
+                        tell("apply_start", migration, False)
                     builder.do(part)
-                    if progress:
-                        for key in part.done:
-                            progress("apply_start", builder.migrations[key], False)
-                            progress("apply_success", builder.migrations[key], False)
-        with local_search_path(connections[target.db], target.search_path):
-            course.arrive(target, () if builder.received else course.changed, placed=True, **options)
+                    for number, migration in enumerate(told):
+                        if number:
+                            tell("apply_start", migration, False)
+                        tell("apply_success", migration, False)
+        course.arrive(target, () if builder.received else course.changed, placed=False, **options)
         forget(alias.db, alias.schema)
 
 
@@ -312,6 +321,11 @@ def _may_write_rows(operation: Operation) -> bool:
 def _is_djangos(operation: Operation) -> bool:
     """Tell whether an operation runs code of Django's own, which goes by nothing but the rows of the schema."""
     return isinstance(operation, RunPython) and (operation.code.__module__ or "").startswith("django.")
+
+
+def _is_elsewhere(operation: Operation, app_label: str, target: Target) -> bool:
+    """Tell whether an operation does nothing here, since its hints say that it is another environment's."""
+    return isinstance(operation, RunPython) and not router.allow_migrate(target.db, app_label, **operation.hints)
 
 
 def _digest(target: Target) -> str:

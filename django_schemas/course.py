@@ -16,16 +16,16 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+from django.dispatch import Signal
 
 from .alias import SchemaAlias
 from .announcing import Step, announce, has_others, inject, permissions_changed, render_real_models
 from .caches import forget, forget_historic
 from .context import activate
-from .exceptions import SchemaLocked
 from .executor import Progress, lock_named, outside_transaction
 from .history import History
-from .records import Key, add_records, is_recorded
-from .schemas import local_lock_timeout
+from .records import ARRIVAL_DUE, Key, add_records, forget_record, is_recorded
+from .schemas import local_lock_timeout, lock_refused
 from .search_path import begin, local_search_path
 from .settling import settling
 from .target import Target, target_is
@@ -81,17 +81,19 @@ class Course:
         # Receivers may change the operations of what they are given.
         self.steps = [(_copy(step), False) for step in self._sequence if step.app_label in self.labels]
         self.closing = _closing(history, self.steps)
+        self.due = history.is_due
+        self._known = len(history.recorded)
         self._keeps = kept
         self._kept: list[Leg] | None = None
         self._last: ProjectState | None = None
         self._found: dict[tuple[Key, int], Move] = {}
         if self.steps:
             inject(history.target, before.apps, self.steps)
-        self._others_before = bool(self.steps) and has_others(models.signals.pre_migrate, history.target)
-        self._others_behind = has_others(models.signals.post_migrate, history.target)
+        self._target = history.target
+        self._others: dict[Signal, bool] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.steps or self.closing)
+        return bool(self.steps or self.closing or self.due)
 
     @property
     def applies(self) -> list[Key]:
@@ -133,42 +135,46 @@ class Course:
 
         Raises:
             SchemaLocked: another process works on it, or a table's lock was not had in time.
+            SchemasError: another process took migrations back in the meantime.
             Exception: whatever a migration raises; it left nothing behind.
         """
         alias = target.alias
         assert alias is not None
         done: list[Key] = []
         with target_is(target), activate(alias):
-            steps = self.announced(target, **options)
-            for number, leg in enumerate(self._legs(steps), start=1):
-                migration = leg.migration
-                with (
-                    editing(target, migration, lock_timeout, wait) as editor,
-                    tape.leg(leg) if tape else nullcontext(),
-                ):
-                    # In one transaction with what it tells of, where there is one; else behind it.
-                    if not add_records(alias, leg.records) if migration.atomic else is_recorded(alias, leg.records[0]):
-                        continue
-                    _tell(progress, "apply_start", migration)
-                    try:
-                        run_leg(leg, editor, tape)
-                    except BaseException:
-                        # An operation that is cut off may leave changes in the states.
-                        self._kept = None
-                        raise
-                    with nullcontext() if migration.atomic else transaction.atomic(using=alias.db):
-                        if number == len(steps):
-                            self._arrive(target, tape, placed=migration.atomic, **options)
-                        if not migration.atomic:
-                            add_records(alias, leg.records)
-                    done.append((migration.app_label, migration.name))
-                _tell(progress, "apply_success", migration)
-            if not steps and self.closing:
-                with transaction.atomic(using=alias.db):
-                    begin(alias, target.search_path, wait=True)
-                    for key in self.closing:
-                        add_records(alias, [key])
-            self._forget(alias)
+            try:
+                steps = self.announced(target, **options)
+                for number, leg in enumerate(self._legs(steps), start=1):
+                    last = number == len(steps)
+                    with (
+                        editing(target, leg.migration, lock_timeout, wait) as editor,
+                        tape.leg(leg) if tape else nullcontext(),
+                    ):
+                        records = leg.records if tape else [*leg.records, *self._due_behind(leg, number, steps)]
+                        # In one transaction with what it tells of, where there is one; else behind it.
+                        if leg.migration.atomic:
+                            if not add_records(alias, records, self._known):
+                                continue
+                        elif is_recorded(alias, leg.records[0], self._known):
+                            continue
+                        _tell(progress, "apply_start", leg.migration)
+                        try:
+                            run_leg(leg, editor, tape)
+                        except BaseException:
+                            # An operation that is cut off may leave changes in the states.
+                            self._kept = None
+                            raise
+                        if not leg.migration.atomic:
+                            add_records(alias, records)
+                        done.append((leg.migration.app_label, leg.migration.name))
+                        if last:
+                            with nullcontext() if leg.migration.atomic else transaction.atomic(using=alias.db):
+                                self._arrive(target, tape, steps, leg, placed=leg.migration.atomic, **options)
+                    _tell(progress, "apply_success", leg.migration)
+                if not steps:
+                    self._close(target, lock_timeout, wait, **options)
+            finally:
+                self._forget(alias)
         return done
 
     def prepare(self) -> None:
@@ -176,9 +182,31 @@ class Course:
         self._legs(self.steps)
         _ = self.changed
 
+    def _due_behind(self, leg: Leg, number: int, steps: Sequence[Step]) -> list[Key]:
+        """What else is recorded with a migration: that post_migrate is due, if it may be cut off from here on."""
+        cut_off_there = number == 1 < len(steps) or (number == len(steps) and not leg.migration.atomic)
+        known = self.due or (number > 1 and len(steps) > 1)
+        return [ARRIVAL_DUE] if cut_off_there and not known and self._is_heard else []
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether post_migrate has a receiver that may have something to do."""
+        return bool(self.changed) or self._has_others(models.signals.post_migrate)
+
+    def _close(self, target: Target, lock_timeout: str | None, wait: bool, **options: Any) -> None:
+        """Do what is left to do where no migration is to be run."""
+        alias = target.alias
+        assert alias is not None
+        with local_search_path(connections[alias.db], target.search_path), local_lock_timeout(alias.db, lock_timeout):
+            _begin(target, None, wait)
+            for key in self.closing:
+                add_records(alias, [key])
+            if self.due:
+                self._arrive(target, None, self.steps, None, placed=True, **options)
+
     def announced(self, target: Target, **options: Any) -> list[Step]:
         """Send pre_migrate; return the steps, others than `steps` if a receiver changed them for this schema."""
-        if not self._others_before:
+        if not (self.steps and self._has_others(models.signals.pre_migrate)):
             return self.steps
         steps = [(_copy(migration), False) for migration, _ in self.steps]
         announce(models.signals.pre_migrate, target, lambda: self.before.apps, steps, own_for=(), **options)
@@ -187,47 +215,79 @@ class Course:
         )
         return self.steps if unchanged else steps
 
-    def arrive(self, target: Target, own_for: Collection[str], *, placed: bool, **options: Any) -> None:
+    def arrive(
+        self,
+        target: Target,
+        own_for: Collection[str],
+        *,
+        placed: bool,
+        steps: Sequence[Step] | None = None,
+        end: ProjectState | None = None,
+        **options: Any,
+    ) -> None:
         """Send post_migrate.
 
         Args:
             target: the schema.
             own_for: labels of the apps for which Django's own receivers are called.
             placed: whether search_path is the schema's already.
+            steps: what was done, if that is not `steps`.
+            end: the project's state in the end, if a receiver changed the plan.
             options: for the receivers.
         """
-        if not own_for and not self._others_behind:
+        if not own_for and not self._has_others(models.signals.post_migrate):
             return
         announce(
             models.signals.post_migrate,
             target,
-            lambda: self.final.apps,
-            [(_copy(migration), False) for migration, _ in self.steps],
+            lambda: (self.final if end is None else _looked_at(end)).apps,
+            [(_copy(migration), False) for migration, _ in steps or self.steps],
             own_for=own_for,
             placed=placed,
             **options,
         )
 
-    def _arrive(self, target: Target, tape: Tape | None, *, placed: bool, **options: Any) -> None:
-        if tape is None:
-            self.arrive(target, self.changed, placed=placed, **options)
+    def _arrive(
+        self,
+        target: Target,
+        tape: Tape | None,
+        steps: Sequence[Step],
+        last: Leg | None,
+        *,
+        placed: bool,
+        **options: Any,
+    ) -> None:
+        if tape is not None:
+            with tape.arrival():
+                self.arrive(target, self.changed, placed=placed, others=False, **options)
+            self.arrive(target, (), placed=placed, **options)
             return
-        with tape.arrival():
-            self.arrive(target, self.changed, placed=placed, others=False, **options)
-        self.arrive(target, (), placed=placed, **options)
+        if steps is self.steps or last is None:
+            self.arrive(target, self.changed, placed=placed, **options)
+        else:
+            end = last.moves[-1][2] if last.moves else None
+            self.arrive(target, self.labels, placed=placed, steps=steps, end=end, **options)
+        if self.due or (self._is_heard and (len(steps) > 1 or not placed)):
+            assert target.alias is not None
+            forget_record(target.alias, ARRIVAL_DUE)
 
     @cached_property
     def final(self) -> ProjectState:
         """The project's state in the end, in which receivers may look at all models."""
-        state = self._end().clone()
-        state.clear_delayed_apps_cache()
-        render_real_models(state)
-        return state
+        return _looked_at(self._end())
 
     @cached_property
     def changed(self) -> frozenset[str]:
         """Labels of the apps for which Django's own receivers of post_migrate have something to do."""
+        if self.due:
+            return frozenset(self.labels)
         return permissions_changed(self.before, self._end(), self.labels)
+
+    def _has_others(self, signal: Signal) -> bool:
+        """Whether receivers of the project's listen to a signal; found out once for many schemas that follow."""
+        if signal not in self._others or not self._keeps:
+            self._others[signal] = has_others(signal, self._target)
+        return self._others[signal]
 
     def records_of(self, migration: Migration) -> list[Key]:
         """What is recorded for a migration."""
@@ -280,8 +340,8 @@ class Course:
 
     def _walk(self, steps: list[Step]) -> Iterator[Leg]:
         """Make the states on the way, each once."""
-        state = self.before
-        for migration in self._chosen(steps):
+        state, chosen = self.before, self._chosen(steps)
+        for migration in chosen:
             if migration.app_label not in self.labels:
                 state = migration.mutate_state(state, preserve=True)
                 continue
@@ -293,17 +353,27 @@ class Course:
                 operation.state_forwards(migration.app_label, behind)
                 moves.append((operation, state, behind))
                 state = behind
-            self._last = state
+            if steps is self.steps and migration is chosen[-1]:
+                self._last = state
             yield Leg(migration, moves, self.records_of(migration))
 
     def _forget(self, alias: SchemaAlias) -> None:
         """Forget what is remembered of rows, by models and by historic ones, which the next schema shares."""
         forget(alias.db, alias.schema)
-        for leg in self._kept or ():
-            for _, before, _ in leg.moves:
-                forget_historic(before.apps)
+        states = [self.before, *(before for leg in self._kept or () for _, before, _ in leg.moves)]
         if "final" in self.__dict__:
-            forget_historic(self.final.apps)
+            states.append(self.final)
+        for state in states:
+            if "apps" in state.__dict__:
+                forget_historic(state.apps)
+
+
+def _looked_at(end: ProjectState) -> ProjectState:
+    """A state in which receivers may look at all models."""
+    state = end.clone()
+    state.clear_delayed_apps_cache()
+    render_real_models(state)
+    return state
 
 
 def _copy(migration: Migration) -> Migration:
@@ -334,7 +404,7 @@ def editing(
     connection = connections[alias.db]
     if not migration.atomic:
         with (
-            outside_transaction(alias, migration, target.search_path),
+            outside_transaction(alias, migration, target.search_path, wait=wait),
             connection.schema_editor(atomic=False) as editor,
         ):
             yield editor
@@ -357,9 +427,7 @@ def _begin(target: Target, lock_timeout: str | None, wait: bool) -> None:
     alias = target.alias
     assert alias is not None
     if not begin(alias, target.search_path, lock_timeout, wait=wait):
-        raise SchemaLocked(
-            f"Schema {alias.schema!r} of database {alias.db!r} is being migrated, copied or moved by another process."
-        )
+        raise lock_refused(alias)
 
 
 def run_leg(leg: Leg, editor: BaseDatabaseSchemaEditor, tape: Tape | None = None) -> None:

@@ -113,10 +113,13 @@ class Executor(MigrationExecutor):
 
 
 @contextmanager
-def outside_transaction(alias: SchemaAlias, migration: Migration, search_path: Sequence[str]) -> Iterator[None]:
+def outside_transaction(
+    alias: SchemaAlias, migration: Migration, search_path: Sequence[str], *, wait: bool = True
+) -> Iterator[None]:
     """Run a migration that can be in no transaction: the session has the lock, and the search_path.
 
     Raises:
+        SchemaLocked: another process has the lock, and it was not to be waited for.
         SchemasError: the caller is in a transaction, or behind a pooler.
     """
     connection = connections[alias.db]
@@ -130,7 +133,7 @@ def outside_transaction(alias: SchemaAlias, migration: Migration, search_path: S
             f"Migration {migration} is not atomic, and database {alias.db!r} is reached through a pooler, "
             "which may send each of its statements to another session: connect directly to migrate."
         )
-    with session_lock(alias), session_search_path(connection, search_path):
+    with session_lock(alias, wait=wait), session_search_path(connection, search_path):
         yield
 
 

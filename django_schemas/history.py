@@ -14,7 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from .exceptions import SchemasError
 from .membership import app_labels_of
-from .records import Key
+from .records import ARRIVAL_DUE, Key
 from .renames import keep_apart
 from .search_path import own_tables
 from .target import Target, target_is
@@ -63,6 +63,11 @@ class History(MigrationLoader):
         # Django's loader says that nothing is, where it has no connection to read by.
         self._applied = {**(value or {})} if self._given is None else {**self._given}
         self.recorded = frozenset(self._applied)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a run was cut off before it sent post_migrate."""
+        return ARRIVAL_DUE in self.recorded
 
     def forget_records(self) -> None:
         """Take it that nothing is recorded; squashed migrations stay as they were taken."""

@@ -5,29 +5,40 @@ It is one transaction if all migrations can be in one. If it fails, there is no 
 """
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from os import stat
-from typing import Any
+from os.path import exists
+from secrets import token_hex
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
 from .alias import SchemaAlias
+from .announcing import import_management_modules
 from .blueprint import Blueprint, Recording, build
+from .context import activate
 from .course import Course
-from .environments import environment
+from .environments import alias_for, environment
 from .executor import Executor, Progress, Recorder
 from .history import History, Point, points_of, refuse_gaps, refuse_unknown
 from .membership import app_labels_of
-from .plans import Plan, plan_of, run_plan, unmigrated_models
+from .plans import Plan, plan_of, run_plan, target_of, unmigrated_models
 from .records import Key
 from .schemas import drop_schema, ensure_schema
-from .target import Target
+from .shelf import key_of, major_version, shelf
+from .target import Target, target_is
 
-__all__ = ["make"]
+__all__ = ["SCRATCH", "blueprint_of", "make", "on_scratch"]
+
+_T = TypeVar("_T")
+
+SCRATCH = "_check_"
+"""What the names of schemas begin with that are made to be looked at, and are gone afterwards."""
 
 
 @dataclass
@@ -52,6 +63,18 @@ class _Beginning:
         course = self.spare.pop() if self.spare else self.new_course()
         yield course
         self.spare.append(course)
+
+    def find(self, course: Course, target: Target) -> Blueprint | None:
+        """The blueprint: this process's, or one that another has kept."""
+        if self.blueprint is None and shelf.is_there:
+            self.blueprint = shelf.get(key_of(course, target))
+        return self.blueprint
+
+    def keep(self, blueprint: Blueprint | None, course: Course, target: Target) -> None:
+        """Have this process, and others, make the next ones by a blueprint."""
+        self.blueprint = blueprint
+        if blueprint is not None and shelf.is_there:
+            shelf.put(key_of(course, target), target.alias.environment if target.alias else "", blueprint)
 
     def new_course(self) -> Course:
         """The way there."""
@@ -80,15 +103,70 @@ def make(
             executor = Executor(target, progress, lock_timeout, beginning.history)
             executor.recorder.ensure_schema()
             run_plan(executor, plan, options)
-        elif blueprint and beginning.blueprint is not None:
-            build(beginning.blueprint, course, target, lock_timeout=lock_timeout, progress=progress, **options)
+        elif blueprint and (found := beginning.find(course, target)) is not None:
+            build(found, course, target, lock_timeout=lock_timeout, progress=progress, **options)
         else:
             recording = Recording(target)
             with recording.listening():
                 Recorder(target).ensure_schema()
             course.follow(target, lock_timeout=lock_timeout, progress=progress, tape=recording, **options)
-            beginning.blueprint = recording.blueprint()
+            beginning.keep(recording.blueprint(), course, target)
     return plan
+
+
+def blueprint_of(db: str, environment: str, *, renew: bool = False) -> Blueprint | None:
+    """The blueprint of an environment at its newest migrations, for a database; it is made if need be.
+
+    Args:
+        db: alias of the database, in which a schema is made for it, and is gone afterwards.
+        environment: name of the environment.
+        renew: make it even if there is one.
+
+    Returns:
+        None, if there can be none: an app has no migrations, or a migration class runs in a way of its own.
+    """
+    alias = alias_for(db, f"{SCRATCH}{token_hex(8)}", (environment,))
+    target = target_of(alias)
+
+    def found() -> Blueprint | None:
+        beginning = _beginning(target, None, None)
+        with target_is(target), beginning.course() as course:
+            return beginning.find(course, target)
+
+    blueprint = None if renew else found()
+    return blueprint or on_scratch(db, environment, lambda _: found())
+
+
+def on_scratch(
+    db: str, environment: str, look: Callable[[SchemaAlias], _T], points: Sequence[Point] | None = None
+) -> _T:
+    """Make a schema the long way, by migrations, look at it, and have it gone.
+
+    Args:
+        db: alias of the database.
+        environment: name of the environment.
+        look: called with the schema; its result is returned.
+        points: where it is to be; at the newest migrations if None.
+    """
+    alias = alias_for(db, f"{SCRATCH}{token_hex(8)}", (environment,))
+    target = target_of(alias)
+    options = {"verbosity": 0, "interactive": False, "stdout": sys.stdout}
+
+    def made() -> _T:
+        with target_is(target), activate(alias):
+            make(target, points, None, owner=None, blueprint=False, lock_timeout=None, progress=None, **options)
+        return look(alias)
+
+    import_management_modules()
+    if all(migration.atomic for migration, _ in _beginning(target, points, None).plan.steps):
+        with transaction.atomic(using=db):
+            found = made()
+            transaction.set_rollback(True, using=db)
+        return found
+    try:
+        return made()
+    finally:
+        drop_schema(db, alias.schema)
 
 
 @contextmanager
@@ -116,6 +194,7 @@ _MOST = 8
 def _beginning(target: Target, targets: Sequence[Point] | None, like: Sequence[Key] | None) -> _Beginning:
     key = (
         target.environment,
+        major_version(target.db),
         None if targets is None else tuple(targets),
         None if like is None else tuple(like),
         _surroundings(target),
@@ -130,7 +209,7 @@ def _beginning(target: Target, targets: Sequence[Point] | None, like: Sequence[K
             history.forget_records()
         executor = Executor(target, history=history)
         plan = plan_of(executor, targets, syncdb=False)
-        if key[1] is None:
+        if key[2] is None:
             plan = replace(plan, unmigrated=unmigrated_models(executor))
         found = _Beginning(history, plan)
         while len(_known) >= _MOST:
@@ -148,5 +227,8 @@ def _surroundings(target: Target) -> tuple[Any, ...]:
 def _migrations_at(app_label: str) -> tuple[Any, ...]:
     """Where an app's migrations are, and when one was last added or taken away."""
     name, _ = MigrationLoader.migrations_module(app_label)
-    paths = getattr(sys.modules.get(name or ""), "__path__", ())
-    return name, tuple((path, stat(path).st_mtime_ns) for path in paths)
+    paths = []
+    if name is not None:
+        with suppress(ModuleNotFoundError):
+            paths = list(getattr(import_module(name), "__path__", ()))
+    return name, tuple((path, stat(path).st_mtime_ns) for path in paths if exists(path))

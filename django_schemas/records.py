@@ -5,19 +5,24 @@ at one by one.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from django.db import connections
+from django.db import ProgrammingError, connections
 
 from .alias import SchemaAlias
+from .exceptions import SchemasError
 from .identifiers import qualified
+from .sqlstates import UNDEFINED_TABLE, sqlstate_of
 
 __all__ = [
+    "ARRIVAL_DUE",
     "Key",
     "Records",
     "add_records",
     "batches",
     "cohorts",
+    "forget_record",
     "insert_records",
     "is_recorded",
     "read_records",
@@ -29,6 +34,11 @@ Key = tuple[str, str]
 
 Records = frozenset[Key]
 """Applied migrations, as (app label, name)."""
+
+ARRIVAL_DUE: Key = ("django_schemas", "arrival_due")
+"""Recorded with the first of several migrations, and taken away when post_migrate is sent. Where it is found a run was
+cut off: what receivers make of the models of its migrations is not there.
+"""
 
 _TABLE = "django_migrations"
 _SCHEMAS_AT_ONCE = 500
@@ -67,14 +77,11 @@ def cohorts(db: str, schemas: Sequence[str]) -> dict[Records, list[str]]:
     """The schemas, which have tables of records, by what these hold: those that stand at the same point."""
     by_digest: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
     found: dict[Records, list[str]] = {}
-    with connections[db].cursor() as cursor:
-        for batch in batches(schemas):
-            cursor.execute(" UNION ALL ".join(map(_DIGEST.format, map(_literal, batch), map(_table, batch))))
-            for schema, number, digest in cursor.fetchall():
-                by_digest[number, digest].append(schema)
-        for members in by_digest.values():
-            cursor.execute(f"SELECT app, name FROM {_table(members[0])}")
-            found.setdefault(frozenset(cursor.fetchall()), []).extend(members)
+    for batch in batches(schemas):
+        for schema, number, digest in _read(db, batch, _digests):
+            by_digest[number, digest].append(schema)
+    for members in by_digest.values():
+        found.setdefault(frozenset(_read(db, members, _records_of_first)), []).extend(members)
     return found
 
 
@@ -82,6 +89,29 @@ def batches(schemas: Sequence[str]) -> Iterator[list[str]]:
     """So many at a time as one statement is asked about."""
     for start in range(0, len(schemas), _SCHEMAS_AT_ONCE):
         yield list(schemas[start : start + _SCHEMAS_AT_ONCE])
+
+
+def _read(db: str, schemas: Sequence[str], statement: Callable[[Sequence[str]], str]) -> list[Any]:
+    """What a statement says of the tables of some schemas; of those that are left, if one is dropped just now."""
+    if not schemas:
+        return []
+    try:
+        with connections[db].cursor() as cursor:
+            cursor.execute(statement(schemas))
+            rows: list[Any] = cursor.fetchall()
+            return rows
+    except ProgrammingError as error:
+        if connections[db].in_atomic_block or sqlstate_of(error) != UNDEFINED_TABLE:
+            raise
+    return _read(db, there_of(db, schemas), statement)
+
+
+def _digests(schemas: Sequence[str]) -> str:
+    return " UNION ALL ".join(map(_DIGEST.format, map(_literal, schemas), map(_table, schemas)))
+
+
+def _records_of_first(schemas: Sequence[str]) -> str:
+    return f"SELECT app, name FROM {_table(schemas[0])}"
 
 
 def _table(schema: str) -> str:
@@ -92,24 +122,47 @@ def _literal(schema: str) -> str:
     return "'{}'".format(schema.replace("'", "''"))
 
 
-def is_recorded(alias: SchemaAlias, key: Key) -> bool:
-    """Tell whether a schema has recorded a migration."""
+def is_recorded(alias: SchemaAlias, key: Key, least: int = 0) -> bool:
+    """Tell whether a schema has recorded a migration.
+
+    Raises:
+        SchemasError: it has not, and has fewer records than `least`: migrations were taken back in the meantime.
+    """
+    table = qualified(alias.schema, _TABLE)
     with connections[alias.db].cursor() as cursor:
-        table = qualified(alias.schema, _TABLE)
-        cursor.execute(f"SELECT EXISTS (SELECT FROM {table} WHERE app = %s AND name = %s)", key)
-        (found,) = cursor.fetchone()
+        cursor.execute(f"SELECT count(*), count(*) FILTER (WHERE app = %s AND name = %s) FROM {table}", key)
+        number, found = cursor.fetchone()
+    if not found and number < least:
+        raise SchemasError(
+            f"Migrations of schema {alias.schema!r} in database {alias.db!r} were taken back by another process "
+            "in the meantime: migrate it again."
+        )
     return bool(found)
 
 
-def add_records(alias: SchemaAlias, keys: Sequence[Key]) -> bool:
-    """Record migrations, in this order, unless the first of them is recorded already; tell whether that was done."""
+def add_records(alias: SchemaAlias, keys: Sequence[Key], least: int = 0) -> bool:
+    """Record migrations, in this order, unless the first of them is recorded already; tell whether that was done.
+
+    Raises:
+        SchemasError: as `is_recorded`.
+    """
     table = qualified(alias.schema, _TABLE)
     sql, parameters = insert_records(keys, table)
     with connections[alias.db].cursor() as cursor:
         cursor.execute(
-            f"{sql} WHERE NOT EXISTS (SELECT FROM {table} WHERE app = %s AND name = %s)", [*parameters, *keys[0]]
+            f"{sql} WHERE NOT EXISTS (SELECT FROM {table} WHERE app = %s AND name = %s) "
+            f"AND (SELECT count(*) FROM {table}) >= %s",
+            [*parameters, *keys[0], least],
         )
-        return bool(cursor.rowcount)
+        if cursor.rowcount:
+            return True
+    return not is_recorded(alias, keys[0], least)
+
+
+def forget_record(alias: SchemaAlias, key: Key) -> None:
+    """Take a record away."""
+    with connections[alias.db].cursor() as cursor:
+        cursor.execute(f"DELETE FROM {qualified(alias.schema, _TABLE)} WHERE app = %s AND name = %s", key)
 
 
 def insert_records(keys: Sequence[Key], table: str = _TABLE) -> tuple[str, list[str]]:

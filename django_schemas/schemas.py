@@ -18,7 +18,7 @@ from .alias import SchemaAlias
 from .caches import forget
 from .emptying import empty
 from .environments import environment
-from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists
+from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists, SchemaLocked
 from .identifiers import quote, validate_schema_name
 
 __all__ = [
@@ -28,9 +28,11 @@ __all__ = [
     "is_locked",
     "local_lock_timeout",
     "lock_name",
+    "lock_refused",
     "lock_schema",
     "mark_in",
     "mark_of",
+    "mark_schema",
     "marks_on",
     "rename_schema",
     "same_database",
@@ -131,7 +133,7 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
             # Whoever held the lock may have made it.
             if not schema_exists(alias.db, alias.schema):
                 cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}")
-                _set_mark(alias, owner)
+                mark_schema(alias, owner)
                 return True
     mark = mark_of(alias.db, alias.schema)
     if mark is None and environment(alias.environment).single_schema:
@@ -139,7 +141,7 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
     if mark is not None and mark.environment == alias.environment and owner in (None, mark.owner):
         return False
     if mark is None and adopt:
-        _set_mark(alias, owner)
+        mark_schema(alias, owner)
         return False
     raise SchemaExists(
         f"Schema {alias.schema!r} in database {alias.db!r} is there already and "
@@ -167,6 +169,15 @@ def rename_schema(db: str, schema: str, new: str) -> None:
         cursor.execute(f"ALTER SCHEMA {quote(schema)} RENAME TO {quote(new)}")
     forget(db, schema)
     forget(db, new)
+
+
+def mark_schema(alias: SchemaAlias, owner: str | None) -> None:
+    """Mark a schema as made for its environment, and for this owner if one is named, whatever mark it bears."""
+    connection: Any = connections[alias.db]
+    with connection.cursor() as cursor:
+        # Composed here: this statement takes no parameters, which is what server-side binding would send.
+        sql = f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s"
+        cursor.execute(connection.ops.compose_sql(sql, [str(Mark(alias.environment, owner))]))
 
 
 def drop_schema(db: str, schema: str) -> None:
@@ -223,10 +234,24 @@ def is_locked(alias: SchemaAlias) -> bool:
         return not _ask_lock(alias, "pg_try_advisory_xact_lock")
 
 
+def lock_refused(alias: SchemaAlias) -> SchemaLocked:
+    """What to raise if the lock was not had, and is not waited for."""
+    return SchemaLocked(
+        f"Schema {alias.schema!r} of database {alias.db!r} is being migrated, copied or moved by another process."
+    )
+
+
 @contextmanager
-def session_lock(alias: SchemaAlias) -> Iterator[None]:
-    """Hold the same lock for a block that can be in no transaction. Not safe behind a transaction pooler."""
-    _ask_lock(alias, "pg_advisory_lock")
+def session_lock(alias: SchemaAlias, *, wait: bool = True) -> Iterator[None]:
+    """Hold the same lock for a block that can be in no transaction. Not safe behind a transaction pooler.
+
+    Raises:
+        SchemaLocked: somebody else has it, and it was not to be waited for.
+    """
+    if wait:
+        _ask_lock(alias, "pg_advisory_lock")
+    elif not _ask_lock(alias, "pg_try_advisory_lock"):
+        raise lock_refused(alias)
     try:
         yield
     finally:
@@ -269,11 +294,3 @@ def _comment(db: str, schema: str) -> str | None:
         )
         row = cursor.fetchone()
     return None if row is None else str(row[0])
-
-
-def _set_mark(alias: SchemaAlias, owner: str | None) -> None:
-    connection: Any = connections[alias.db]
-    with connection.cursor() as cursor:
-        # Composed here: this statement takes no parameters, which is what server-side binding would send.
-        sql = f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s"
-        cursor.execute(connection.ops.compose_sql(sql, [str(Mark(alias.environment, owner))]))

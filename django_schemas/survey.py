@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import local
+from typing import NamedTuple
 
 from django.db import connections
+from django.db.migrations.state import ProjectState
 
 from .alias import SchemaAlias
 from .announcing import import_management_modules
@@ -16,11 +18,11 @@ from .executor import Executor
 from .history import Point, load
 from .placement import Placement
 from .plans import plan_of, target_of, unmigrated_models
-from .records import Records, batches, cohorts
+from .records import Key, Records, batches, cohorts
 from .schemas import mark_in
 from .target import target_is
 
-__all__ = ["Cohort", "Survey", "survey"]
+__all__ = ["Cohort", "Survey", "Way", "forget_ways", "not_there", "survey"]
 
 
 @dataclass(frozen=True)
@@ -41,43 +43,70 @@ class Cohort:
     points: tuple[Point, ...] | None = None
     together: bool = True
 
-    def course(self) -> Course | None:
-        """Their course; made once for a run, in each process. None if each must be migrated by itself.
+    def way(self) -> "Way":
+        """What is to be done to each; found out once for a run, in each process.
 
         Raises:
             Exception: their records, or the migrations, contradict each other.
         """
         key = self.environment, self.records, self.points
-        if key not in _courses.made:
-            _courses.made[key] = self._new_course()
-        return _courses.made[key] if self.together else None
+        if key not in _ways.known:
+            _ways.known[key] = self._new_way()
+        way = _ways.known[key]
+        return way if self.together else way._replace(course=None)
 
-    def _new_course(self) -> Course | None:
+    def _new_way(self) -> "Way":
         target = target_of(alias_for(self.db, _NO_SCHEMA, (self.environment,)))
         import_management_modules()
         with target_is(target):
             history = load(target, self.records)
             executor = Executor(target, history=history)
             plan = plan_of(executor, self.points, syncdb=False)
+            steps = tuple((migration.app_label, migration.name) for migration, _ in plan.steps)
             if any(backwards for _, backwards in plan.steps):
-                return None
-            before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]
+                return Way(steps, backwards=True)
+            # It takes a while, and is for those alone that have something to do.
+            before = ProjectState()
+            if plan.steps or history.is_due:
+                before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]
             course = Course(history, plan.sequence, before)
-        return course if course.is_plain else None
+        return Way(steps, course=course if course.is_plain else None)
+
+
+class Way(NamedTuple):
+    """What is to be done to the schemas of a cohort.
+
+    Attributes:
+        steps: migrations, by app and name.
+        backwards: whether they are taken back.
+        course: what all follow; None if each must be migrated by itself.
+    """
+
+    steps: tuple[Key, ...]
+    backwards: bool = False
+    course: Course | None = None
+
+    def __bool__(self) -> bool:
+        return self.course is None or bool(self.course)
 
 
 _NO_SCHEMA = "_"
 """A name for where none is looked at."""
 
 
-class _Courses(local):
-    """What has been made in this run: of one thread, since what courses remember is of one schema at a time."""
+class _Ways(local):
+    """What has been found out in this run: of one thread, since what courses remember is of one schema at a time."""
 
     def __init__(self) -> None:
-        self.made: dict[tuple[str, Records, tuple[Point, ...] | None], Course | None] = {}
+        self.known: dict[tuple[str, Records, tuple[Point, ...] | None], Way] = {}
 
 
-_courses = _Courses()
+_ways = _Ways()
+
+
+def forget_ways() -> None:
+    """Forget what was found out for a run."""
+    _ways.known.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +132,7 @@ def survey(aliases: Sequence[SchemaAlias], points: Sequence[Point] | None, owner
         points: where they are to be; at the newest migrations if None.
         owners: the word that a schema's mark must bear; any will do for those that are not named.
     """
-    _courses.made.clear()
+    forget_ways()
     by_place: defaultdict[tuple[str, str], dict[str, SchemaAlias]] = defaultdict(dict)
     for alias in aliases:
         by_place[alias.db, alias.environment][alias.schema] = alias
@@ -117,15 +146,21 @@ def survey(aliases: Sequence[SchemaAlias], points: Sequence[Point] | None, owner
         for cohort, schemas in seen.cohorts(None if points is None else tuple(points)):
             members = [named[schema] for schema in schemas]
             try:
-                course = cohort.course()
+                way = cohort.way()
             except Exception as error:
                 found.refused.extend((alias, error) for alias in members)
                 continue
-            if course is None or course:
+            if way:
                 found.todo.append((cohort, members))
             else:
                 found.current.extend(members)
+        found.refused.extend((named[schema], not_there(named[schema])) for schema in seen.gone)
     return found
+
+
+def not_there(alias: SchemaAlias) -> SchemaDoesNotExist:
+    """What to say of a schema that is not there."""
+    return SchemaDoesNotExist(f"There is no schema {alias.schema!r} in database {alias.db!r}.")
 
 
 _SEEN = """
@@ -147,6 +182,7 @@ class _Seen:
     def __init__(self, db: str, environment: str, schemas: list[str]) -> None:
         self.db, self.environment = db, environment
         self.found: dict[str, tuple[str | None, bool]] = {}
+        self.gone: set[str] = set()
         for batch in batches(schemas):
             with connections[db].cursor() as cursor:
                 cursor.execute(_SEEN, [batch])
@@ -155,7 +191,7 @@ class _Seen:
     def refusal(self, alias: SchemaAlias, owner: str | None) -> Exception | None:
         """Why a schema is left alone; None if it is not."""
         if alias.schema not in self.found:
-            return SchemaDoesNotExist(f"There is no schema {alias.schema!r} in database {alias.db!r}.")
+            return not_there(alias)
         comment, _ = self.found[alias.schema]
         mark = mark_in(comment)
         if mark is None or mark.environment != self.environment or owner not in (None, mark.owner):
@@ -173,7 +209,10 @@ class _Seen:
         """The schemas by what they have recorded."""
         told = [schema for schema, (_, has_table) in self.found.items() if has_table]
         alone = self._without_table(told) if points is None else set()
+        # What is dropped while it is looked at is in no cohort.
+        self.gone = set(told)
         for records, members in cohorts(self.db, told).items():
+            self.gone.difference_update(members)
             for together in (True, False):
                 some = [schema for schema in members if (schema not in alone) is together]
                 if some:

@@ -9,8 +9,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.util import Finalize
 from time import sleep
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
@@ -28,11 +30,17 @@ _J_co = TypeVar("_J_co", covariant=True)
 _R = TypeVar("_R")
 
 Work = Callable[[_J], Iterable[_R]]
-"""Does a job, and yields its results one by one. For several processes it must be of a module's top level."""
+"""Does a job, and yields its results one by one. For several processes it must be of a module's top level. It is closed
+behind a result if no more is to be done.
+"""
 
 
 class Jobs(Protocol[_J_co]):
     """What is to be done. More may come up as results are told."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no more is to be done: jobs that are begun are ended behind the result that comes next."""
 
     def take(self) -> _J_co | None:
         """The next job; None if there is none just now."""
@@ -72,6 +80,8 @@ def _here(jobs: Jobs[_J], work: Work[_J, _R]) -> Iterator[tuple[_J, _R | Died]]:
         if job is not None:
             for result in work(job):
                 yield job, result
+                if jobs.stopped:
+                    break
         elif (due_s := jobs.due_s()) is not None:
             sleep(due_s)
         else:
@@ -82,12 +92,19 @@ def _apart(jobs: Jobs[_J], work: Work[_J, _R], processes: int) -> Iterator[tuple
     workers: list[_Worker[_J, _R]] = []
     try:
         while True:
-            for worker in workers:
-                if worker.job is None and (job := jobs.take()) is not None:
-                    worker.begin(job, work)
-            while len(workers) < processes and (job := jobs.take()) is not None:
-                workers.append(_Worker())
-                workers[-1].begin(job, work)
+            idle = [worker for worker in workers if worker.job is None]
+            while (idle or len(workers) < processes) and (job := jobs.take()) is not None:
+                # One that died while it had nothing to do is replaced.
+                while idle and not idle[-1].begin(job):
+                    workers.remove(idle.pop())
+                if idle:
+                    idle.pop()
+                else:
+                    workers.append(_Worker(work))
+                    workers[-1].begin(job)
+            if jobs.stopped:
+                for worker in workers:
+                    worker.stop()
             busy = {worker.pipe: worker for worker in workers if worker.job is not None}
             due_s = jobs.due_s()
             if busy:
@@ -108,7 +125,7 @@ def _apart(jobs: Jobs[_J], work: Work[_J, _R], processes: int) -> Iterator[tuple
 class _Worker(Generic[_J, _R]):
     """A process, and the job that it has."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work[_J, _R]) -> None:
         if any(connections[alias].in_atomic_block for alias in connections):
             raise SchemasError("Several processes can't work inside a transaction: call this outside of atomic().")
         settings = {alias: connections[alias].settings_dict for alias in connections}
@@ -120,16 +137,32 @@ class _Worker(Generic[_J, _R]):
         context: Any = multiprocessing.get_context("fork" if copies else "spawn")
         self.pipe, theirs = context.Pipe()
         _ends.add(self.pipe)
-        self._process = context.Process(target=_serve, args=(theirs, None if copies else settings))
+        # Python waits for its processes as it exits, and these for their pipes: whoever holds the iterator, of an
+        # exception that nobody caught for one.
+        Finalize(self, self.pipe.close, exitpriority=0)
+        self._process = context.Process(target=_serve, args=(theirs, None if copies else settings, work))
         self._process.start()
         theirs.close()
         self.job: _J | None = None
         self.alive = True
+        self._stopped = False
 
-    def begin(self, job: _J, work: Work[_J, _R]) -> None:
-        """Have it do a job."""
+    def begin(self, job: _J) -> bool:
+        """Have it do a job; tell whether it lives to do it."""
+        try:
+            self.pipe.send(job)
+        except OSError:
+            self._process.join()
+            return False
         self.job = job
-        self.pipe.send((work, job))
+        return True
+
+    def stop(self) -> None:
+        """Have it end its job behind what it is at."""
+        if self.job is not None and not self._stopped:
+            self._stopped = True
+            with suppress(OSError):
+                self.pipe.send(None)
 
     def results(self) -> Iterator[tuple[_J, _R | Died]]:
         """What it has to tell just now."""
@@ -162,7 +195,7 @@ _ends: WeakSet[Connection] = WeakSet()
 """The parent's ends of all pipes. As long as a copy has one open, nobody notices that the parent is gone."""
 
 
-def _serve(pipe: Connection, settings: dict[str, dict[str, Any]] | None) -> None:
+def _serve(pipe: Connection, settings: dict[str, dict[str, Any]] | None, work: Work[Any, Any]) -> None:
     """Do what is asked for until nobody asks any more."""
     for end in _ends:
         end.close()
@@ -175,10 +208,16 @@ def _serve(pipe: Connection, settings: dict[str, dict[str, Any]] | None) -> None
             connections[alias].settings_dict.update(values)
     try:
         while True:
-            work, job = pipe.recv()
+            job = pipe.recv()
+            if job is None:
+                # To stop, which came too late.
+                continue
             try:
                 for result in work(job):
                     pipe.send((True, result))
+                    if pipe.poll():
+                        # To stop: nothing else is said to one that is at work.
+                        break
             except Exception as error:
                 pipe.send((False, SchemasError(f"{type(error).__name__}: {error}")))
             else:

@@ -7,6 +7,7 @@ tenant meanwhile, and what the registry keeps of it.
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from django.db import router
@@ -21,6 +22,7 @@ from django_schemas.history import Point
 from django_schemas.placement import Placement
 from django_schemas.records import Key
 
+from . import standing
 from .conf import conf
 from .exceptions import TenantNotActive
 from .models import AbstractTenant
@@ -53,13 +55,17 @@ def migrate_tenants(
         if tenant.status in _NOT_MIGRATED:
             yield tenant, Outcome(tenant.alias, "failed", error=f"TenantNotActive: {_refusal(tenant)}")
     owners = {tenant.placement: str(tenant.pk) for tenant in ready}
+    standings = _Standings()
     try:
         for outcome in fleet.migrate_fleet(
             [tenant.alias for tenant in ready], points, owners=owners, held=_held, **options
         ):
-            yield by_place[outcome.alias.placement], outcome
+            tenant = by_place[outcome.alias.placement]
+            standings.add(tenant, outcome)
+            yield tenant, outcome
     finally:
         _hang_up()
+        standings.note()
 
 
 def plan_for(
@@ -91,6 +97,42 @@ def behind_at(places: Collection[Placement]) -> dict[Placement, list[Key]]:
         for db, schemas in by_db.items()
         for schema, missing in drift.behind(db, conf.environment, schemas).items()
     }
+
+
+_NOTED_AT_ONCE = 500
+_NOTED_EACH_S = 1.0
+
+
+class _Standings:
+    """Keeps the registry told of how far tenants are: many at a time, each second."""
+
+    def __init__(self) -> None:
+        self._waiting: list[AbstractTenant] = []
+        self._noted_s = monotonic()
+        self._newest = standing.newest()
+
+    def add(self, tenant: AbstractTenant, outcome: Outcome) -> None:
+        """Take note of a tenant whose schema may be elsewhere than the registry says."""
+        # One that failed may have come a part of the way.
+        if outcome.state in ("migrated", "failed") or tenant.migrated_to != self._newest:
+            self._waiting.append(tenant)
+        if len(self._waiting) >= _NOTED_AT_ONCE or monotonic() - self._noted_s >= _NOTED_EACH_S:
+            self.note()
+
+    def note(self) -> None:
+        """Write down what the schemas themselves say."""
+        self._noted_s = monotonic()
+        by_db: defaultdict[str, dict[str, AbstractTenant]] = defaultdict(dict)
+        for tenant in self._waiting:
+            by_db[tenant.db][tenant.schema_name] = tenant
+        self._waiting.clear()
+        alike: defaultdict[tuple[tuple[str, str], ...], list[AbstractTenant]] = defaultdict(list)
+        for db, tenants in by_db.items():
+            for schema, stands in standing.read(db, list(tenants)).items():
+                if stands and stands != tenants[schema].migrated_to:
+                    alike[tuple(stands.items())].append(tenants[schema])
+        for items, those in alike.items():
+            standing.note(those, dict(items))
 
 
 _lock_connection: list[BaseDatabaseWrapper] = []

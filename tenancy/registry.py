@@ -7,7 +7,7 @@ back. While the database can't be asked, what was remembered serves for `STALE_S
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from datetime import date
 from decimal import Decimal
@@ -34,6 +34,7 @@ __all__ = [
     "primary_host_of",
     "remembered",
     "tell_of_change",
+    "tell_of_changes",
     "tenant_and_redirect",
     "tenant_by_host",
     "tenant_by_slug",
@@ -136,6 +137,17 @@ def tell_of_change(instance: AbstractTenant | AbstractDomain, using: str, **kwar
     transaction.on_commit(lambda: _memory.forget(pk, *keys), using=using)
 
 
+def tell_of_changes(using: str, pks: Collection[Any]) -> None:
+    """Forget many tenants in all processes as a change to them is committed: one that sent no signal, as `update()`."""
+    listening.tell_all(using, [str(pk) for pk in pks])
+
+    def forget_them() -> None:
+        for pk in pks:
+            _memory.forget(pk)
+
+    transaction.on_commit(forget_them, using=using)
+
+
 def _told(words: list[str]) -> None:
     pk, *hosts = words
     _memory.forget(tenant_model()._meta.pk.to_python(pk), *(("host", host) for host in hosts))
@@ -203,9 +215,16 @@ def _tenant(columns: tuple[str | None, tuple[Any, ...], tuple[int, ...]]) -> Abs
     db, values, copied = columns
     own = list(values)
     for index in copied:
-        own[index] = deepcopy(own[index])
+        own[index] = _copy(own[index])
     model = tenant_model()
     return model.from_db(db, [field.attname for field in model._meta.concrete_fields], own)
+
+
+def _copy(value: Any) -> Any:
+    # Settings and standings are mostly flat.
+    if type(value) is dict and all(isinstance(each, _UNCHANGING) for each in value.values()):
+        return value.copy()
+    return deepcopy(value)
 
 
 def _forked() -> None:

@@ -31,7 +31,9 @@ from ..conf import conf
 from ..events import record
 from ..exceptions import AdoptionRefused, TenantExists
 from ..models import AbstractTenant
+from ..pool import pooled_id
 from ..registry import domain_model, tell_of_change, tenant_model
+from ..standing import read
 from ..states import Status
 from ..work import working_on
 
@@ -222,6 +224,7 @@ def _register(tenant: AbstractTenant, hosts: Iterable[Host], **data: Any) -> Non
     """Write the rows of a tenant that has its schema, without what follows the making of one."""
     registry = tenant.registry
     tenant.status = Status.ACTIVE
+    tenant.migrated_to = read(tenant.db, [tenant.schema_name])[tenant.schema_name]
     try:
         with transaction.atomic(using=registry):
             type(tenant)._default_manager.using(registry).bulk_create([tenant])
@@ -260,7 +263,7 @@ def _take_over_mark(tenant: AbstractTenant) -> None:
         owner = UUID(mark.owner or "")
     except ValueError:
         owner = None
-    if mark.environment != conf.environment or owner is None:
+    if mark.environment != conf.environment or owner is None or pooled_id(tenant.schema_name, mark):
         raise AdoptionRefused(f"Schema {tenant.placement} belongs to another ({mark}).")
     if tenant_model()._default_manager.filter(pk=owner).exists():
         raise AdoptionRefused(f"Schema {tenant.placement} is marked as that of another tenant ({mark}).")

@@ -47,6 +47,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='KeptBlueprint',
+            fields=[
+                ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('environment', models.CharField(max_length=63)),
+                ('parts', models.TextField()),
+                ('made_at', models.DateTimeField(auto_now=True)),
+            ],
+            options={
+                'verbose_name': 'blueprint',
+                'ordering': ('-made_at',),
+                'db_environment': 'registry',
+            },
+        ),
+        migrations.CreateModel(
             name='FleetRun',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -68,6 +82,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='PooledSchema',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('db', models.CharField(max_length=63, verbose_name='database')),
+                ('schema_name', models.CharField(max_length=63, verbose_name='schema')),
+                ('state', models.CharField(max_length=64)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+            ],
+            options={
+                'verbose_name': 'ready schema',
+                'ordering': ('created_at',),
+                'db_environment': 'registry',
+            },
+        ),
+        migrations.CreateModel(
             name='Tenant',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -80,6 +109,7 @@ class Migration(migrations.Migration):
                 ('status_since', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('settings', models.JSONField(blank=True, default=dict)),
                 ('work', models.JSONField(blank=True, editable=False, null=True)),
+                ('migrated_to', models.JSONField(blank=True, editable=False, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
             ],

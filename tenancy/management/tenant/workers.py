@@ -54,6 +54,8 @@ class _Queue:
     def __init__(self, tenants: Sequence[AbstractTenant]) -> None:
         self._left = deque(tenants)
 
+    stopped = False
+
     def take(self) -> AbstractTenant | None:
         """The next one."""
         return self._left.popleft() if self._left else None

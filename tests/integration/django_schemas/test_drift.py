@@ -7,8 +7,9 @@ import pytest
 from django.db import connections, transaction
 
 from django_schemas.big_ints import widen_integers
-from django_schemas.drift import SCRATCH, Finding, find_drift, mend
+from django_schemas.drift import Finding, find_drift, mend
 from django_schemas.environments import alias_for
+from django_schemas.making import SCRATCH
 from django_schemas.migrations import migrate
 from django_schemas.schemas import schemas_of
 from tests.apps.garage.witness import Place
