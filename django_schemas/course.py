@@ -179,8 +179,10 @@ class Course:
 
     def prepare(self) -> None:
         """Make what schemas share, before the first follows."""
-        self._legs(self.steps)
-        _ = self.changed
+        # Historic models are told apart by what is being migrated: whose tables are named in full.
+        with target_is(self._target):
+            self._legs(self.steps)
+            _ = self.changed
 
     def _due_behind(self, leg: Leg, number: int, steps: Sequence[Step]) -> list[Key]:
         """What else is recorded with a migration: that post_migrate is due, if it may be cut off from here on."""

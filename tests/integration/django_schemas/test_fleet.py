@@ -137,6 +137,23 @@ class TestCohorts:
             assert catalog(alias.db, alias.schema) == catalog("default", new_schema)
             assert records(alias.db, alias.schema) == records("default", new_schema)
 
+    def test_refers_to_what_all_share(self, write_migrations: Any) -> None:
+        """A table of another environment is named in full by the first of a cohort, as by the others."""
+        write_migrations(
+            _0003_plan="""
+            class Migration(migrations.Migration):
+                dependencies = [("platform", "0001_initial")]
+                operations = [
+                    migrations.AddField("Lot", "plan", models.ForeignKey("platform.plan", models.CASCADE, null=True)),
+                    migrations.AddField("Lot", "plans", models.ManyToManyField("platform.plan", related_name="+")),
+                ]
+            """
+        )
+        outcomes = brought(FLEET[:2])
+        assert [outcome.error for outcome in outcomes.values()] == ["", ""]
+        assert "plan_id" in columns(FLEET[0])
+        assert catalog("default", "acme") == catalog("default", "globex")
+
     def test_plan_is_only_told(self, write_migrations: Any) -> None:
         """What would be done is told for each schema, and nothing is done."""
         write_migrations(_0003_fence=FENCE)
