@@ -87,8 +87,6 @@ class Course:
         self._found: dict[tuple[Key, int], Move] = {}
         if self.steps:
             inject(history.target, before.apps, self.steps)
-        self._others_before = bool(self.steps) and has_others(models.signals.pre_migrate, history.target)
-        self._others_behind = has_others(models.signals.post_migrate, history.target)
 
     def __bool__(self) -> bool:
         return bool(self.steps or self.closing or self.due)
@@ -143,29 +141,14 @@ class Course:
             try:
                 steps = self.announced(target, **options)
                 for number, leg in enumerate(self._legs(steps), start=1):
-                    last = number == len(steps)
                     with (
                         editing(target, leg.migration, lock_timeout, wait) as editor,
                         tape.leg(leg) if tape else nullcontext(),
                     ):
-                        records = leg.records if tape else [*leg.records, *self._due_behind(leg, number, steps)]
-                        # In one transaction with what it tells of, where there is one; else behind it.
-                        if leg.migration.atomic:
-                            if not add_records(alias, records, self._known):
-                                continue
-                        elif is_recorded(alias, leg.records[0], self._known):
+                        if not self._ran(target, leg, (number, len(steps)), editor, tape, progress):
                             continue
-                        _tell(progress, "apply_start", leg.migration)
-                        try:
-                            run_leg(leg, editor, tape)
-                        except BaseException:
-                            # An operation that is cut off may leave changes in the states.
-                            self._kept = None
-                            raise
-                        if not leg.migration.atomic:
-                            add_records(alias, records)
                         done.append((leg.migration.app_label, leg.migration.name))
-                        if last:
+                        if number == len(steps):
                             with nullcontext() if leg.migration.atomic else transaction.atomic(using=alias.db):
                                 self._arrive(target, tape, steps, leg, placed=leg.migration.atomic, **options)
                     _tell(progress, "apply_success", leg.migration)
@@ -180,16 +163,45 @@ class Course:
         self._legs(self.steps)
         _ = self.changed
 
-    def _due_behind(self, leg: Leg, number: int, steps: Sequence[Step]) -> list[Key]:
-        """What else is recorded with a migration: that post_migrate is due, if it may be cut off from here on."""
-        cut_off_there = number == 1 < len(steps) or (number == len(steps) and not leg.migration.atomic)
-        known = self.due or (number > 1 and len(steps) > 1)
-        return [ARRIVAL_DUE] if cut_off_there and not known and self._is_heard else []
+    def _ran(
+        self,
+        target: Target,
+        leg: Leg,
+        behind: tuple[int, int],
+        editor: BaseDatabaseSchemaEditor,
+        tape: Tape | None,
+        progress: Progress | None,
+    ) -> bool:
+        """Run and record a migration, the first of the pair of so many; tell whether no other process had done so."""
+        alias = target.alias
+        assert alias is not None
+        records = leg.records if tape else [*leg.records, *self._due(target, leg, *behind)]
+        # In one transaction with what it tells of, where there is one; else behind it.
+        if leg.migration.atomic:
+            if not add_records(alias, records, self._known):
+                return False
+        elif is_recorded(alias, leg.records[0], self._known):
+            return False
+        _tell(progress, "apply_start", leg.migration)
+        try:
+            run_leg(leg, editor, tape)
+        except BaseException:
+            # An operation that is cut off may leave changes in the states.
+            self._kept = None
+            raise
+        if not leg.migration.atomic:
+            add_records(alias, records)
+        return True
 
-    @property
-    def _is_heard(self) -> bool:
+    def _due(self, target: Target, leg: Leg, number: int, of: int) -> list[Key]:
+        """What else is recorded with a migration: that post_migrate is due, if it may be cut off from there on."""
+        may_be_cut_off = number < of or not leg.migration.atomic
+        known = self.due or number > 1
+        return [ARRIVAL_DUE] if may_be_cut_off and not known and self._is_heard(target) else []
+
+    def _is_heard(self, target: Target) -> bool:
         """Whether post_migrate has a receiver that may have something to do."""
-        return bool(self.changed) or self._others_behind
+        return bool(self.changed) or has_others(models.signals.post_migrate, target)
 
     def _close(self, target: Target, lock_timeout: str | None, wait: bool, **options: Any) -> None:
         """Do what is left to do where no migration is to be run."""
@@ -204,7 +216,7 @@ class Course:
 
     def announced(self, target: Target, **options: Any) -> list[Step]:
         """Send pre_migrate; return the steps, others than `steps` if a receiver changed them for this schema."""
-        if not self._others_before:
+        if not self.steps or not has_others(models.signals.pre_migrate, target):
             return self.steps
         steps = [(_copy(migration), False) for migration, _ in self.steps]
         announce(models.signals.pre_migrate, target, lambda: self.before.apps, steps, own_for=(), **options)
@@ -233,7 +245,7 @@ class Course:
             end: the project's state in the end, if a receiver changed the plan.
             options: for the receivers.
         """
-        if not own_for and not self._others_behind:
+        if not own_for and not has_others(models.signals.post_migrate, target):
             return
         announce(
             models.signals.post_migrate,
@@ -265,7 +277,7 @@ class Course:
         else:
             end = last.moves[-1][2] if last.moves else None
             self.arrive(target, self.labels, placed=placed, steps=steps, end=end, **options)
-        if self.due or (self._is_heard and (len(steps) > 1 or not placed)):
+        if self.due or (self._is_heard(target) and (len(steps) > 1 or not placed)):
             assert target.alias is not None
             forget_record(target.alias, ARRIVAL_DUE)
 
