@@ -18,7 +18,7 @@ from django_schemas.alias import SchemaAlias
 from django_schemas.fleet import Outcome, migrate_fleet
 from django_schemas.schemas import schema_exists
 from tests.integration.django_schemas.fleets import brought, received, states, tiny
-from tests.integration.django_schemas.test_migrator import someone_waits, wait_until
+from tests.integration.django_schemas.test_migrator import someone_waits
 
 COLOUR = """
     class Migration(migrations.Migration):
@@ -495,6 +495,3 @@ class TestSessions:
 
 def states_of(aliases: list[SchemaAlias]) -> list[str]:
     return [alias.schema for alias in aliases]
-
-
-assert wait_until
