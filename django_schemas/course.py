@@ -145,29 +145,14 @@ class Course:
             try:
                 steps = self.announced(target, **options)
                 for number, leg in enumerate(self._legs(steps), start=1):
-                    last = number == len(steps)
                     with (
                         editing(target, leg.migration, lock_timeout, wait) as editor,
                         tape.leg(leg) if tape else nullcontext(),
                     ):
-                        records = leg.records if tape else [*leg.records, *self._due_behind(leg, number, steps)]
-                        # In one transaction with what it tells of, where there is one; else behind it.
-                        if leg.migration.atomic:
-                            if not add_records(alias, records, self._known):
-                                continue
-                        elif is_recorded(alias, leg.records[0], self._known):
+                        if not self._ran(target, leg, (number, len(steps)), editor, tape, progress):
                             continue
-                        _tell(progress, "apply_start", leg.migration)
-                        try:
-                            run_leg(leg, editor, tape)
-                        except BaseException:
-                            # An operation that is cut off may leave changes in the states.
-                            self._kept = None
-                            raise
-                        if not leg.migration.atomic:
-                            add_records(alias, records)
                         done.append((leg.migration.app_label, leg.migration.name))
-                        if last:
+                        if number == len(steps):
                             with nullcontext() if leg.migration.atomic else transaction.atomic(using=alias.db):
                                 self._arrive(target, tape, steps, leg, placed=leg.migration.atomic, **options)
                     _tell(progress, "apply_success", leg.migration)
@@ -184,14 +169,43 @@ class Course:
             self._legs(self.steps)
             _ = self.changed
 
-    def _due_behind(self, leg: Leg, number: int, steps: Sequence[Step]) -> list[Key]:
-        """What else is recorded with a migration: that post_migrate is due, if it may be cut off from here on."""
-        cut_off_there = number == 1 < len(steps) or (number == len(steps) and not leg.migration.atomic)
-        known = self.due or (number > 1 and len(steps) > 1)
-        return [ARRIVAL_DUE] if cut_off_there and not known and self._is_heard else []
+    def _ran(
+        self,
+        target: Target,
+        leg: Leg,
+        behind: tuple[int, int],
+        editor: BaseDatabaseSchemaEditor,
+        tape: Tape | None,
+        progress: Progress | None,
+    ) -> bool:
+        """Run and record a migration, the first of the pair of so many; tell whether no other process had done so."""
+        alias = target.alias
+        assert alias is not None
+        records = leg.records if tape else [*leg.records, *self._due(target, leg, *behind)]
+        # In one transaction with what it tells of, where there is one; else behind it.
+        if leg.migration.atomic:
+            if not add_records(alias, records, self._known):
+                return False
+        elif is_recorded(alias, leg.records[0], self._known):
+            return False
+        _tell(progress, "apply_start", leg.migration)
+        try:
+            run_leg(leg, editor, tape)
+        except BaseException:
+            # An operation that is cut off may leave changes in the states.
+            self._kept = None
+            raise
+        if not leg.migration.atomic:
+            add_records(alias, records)
+        return True
 
-    @property
-    def _is_heard(self) -> bool:
+    def _due(self, target: Target, leg: Leg, number: int, of: int) -> list[Key]:
+        """What else is recorded with a migration: that post_migrate is due, if it may be cut off from there on."""
+        may_be_cut_off = number < of or not leg.migration.atomic
+        known = self.due or number > 1
+        return [ARRIVAL_DUE] if may_be_cut_off and not known and self._is_heard(target) else []
+
+    def _is_heard(self, target: Target) -> bool:
         """Whether post_migrate has a receiver that may have something to do."""
         return bool(self.changed) or self._has_others(models.signals.post_migrate)
 
@@ -269,7 +283,7 @@ class Course:
         else:
             end = last.moves[-1][2] if last.moves else None
             self.arrive(target, self.labels, placed=placed, steps=steps, end=end, **options)
-        if self.due or (self._is_heard and (len(steps) > 1 or not placed)):
+        if self.due or (self._is_heard(target) and (len(steps) > 1 or not placed)):
             assert target.alias is not None
             forget_record(target.alias, ARRIVAL_DUE)
 

@@ -12,6 +12,7 @@ from django.db.migrations.state import ProjectState
 from .alias import SchemaAlias
 from .exceptions import SchemaLocked, SchemasError
 from .history import History
+from .records import ARRIVAL_DUE, add_records
 from .schemas import local_lock_timeout, lock_schema, session_lock
 from .search_path import has_own_session, local_search_path, own_tables, session_search_path
 from .settling import settling
@@ -65,6 +66,7 @@ class Executor(MigrationExecutor):
         self.loader = history or History(target)
         self.recorder = Recorder(target)
         self.progress_callback = progress
+        self._is_noted = self.loader.is_due
 
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
@@ -75,17 +77,27 @@ class Executor(MigrationExecutor):
         with self._transaction(migration):
             if (migration.app_label, migration.name) in self.recorder.applied_migrations():
                 return migration.mutate_state(state, preserve=False)
-            return super().apply_migration(state, migration, fake=fake, fake_initial=fake_initial)
+            state = super().apply_migration(state, migration, fake=fake, fake_initial=fake_initial)
+            self._note_due()
+            return state
 
     def unapply_migration(self, state: ProjectState, migration: Migration, fake: bool = False) -> ProjectState:
         """Take a migration back, and its record away."""
         with self._transaction(migration):
-            return super().unapply_migration(state, migration, fake=fake)
+            state = super().unapply_migration(state, migration, fake=fake)
+            self._note_due()
+            return state
 
     def check_replacements(self) -> None:
         """Record squashed migrations all of whose parts are recorded."""
         with own_tables(self.target):
             super().check_replacements()
+
+    def _note_due(self) -> None:
+        """Record that post_migrate is due, which whoever runs the plan sends behind it."""
+        if self.target.alias is not None and not self._is_noted:
+            add_records(self.target.alias, [ARRIVAL_DUE])
+            self._is_noted = True
 
     @contextmanager
     def _transaction(self, migration: Migration) -> Iterator[None]:

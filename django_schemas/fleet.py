@@ -8,7 +8,7 @@ what was done, whatever ended the process: done again, the fleet goes on where i
 
 import sys
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -106,7 +106,7 @@ def migrate_fleet(
     canary: int = 0,
     max_failures: int | None = None,
     held: Held | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Migrate schemas; yield what became of each as soon as it is known.
 
     Args:

@@ -13,7 +13,7 @@ from .environments import environment, environments_on, home
 from .executor import Executor
 from .history import Point, refuse_conflicts, refuse_gaps, replaced
 from .membership import app_labels_of, models_of
-from .records import ARRIVAL_DUE, add_records, forget_record
+from .records import ARRIVAL_DUE, forget_record
 from .search_path import own_tables, seeing
 from .target import Target, target_is
 
@@ -92,8 +92,6 @@ def run_plan(
     target = plan.target
     if target.alias is not None:
         executor.recorder.ensure_schema()
-        if plan.steps and not executor.loader.is_due:
-            add_records(target.alias, [ARRIVAL_DUE])
     before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]  # not in the stubs
     announce(models.signals.pre_migrate, target, lambda: before.apps, plan.steps, **options)
     _create_tables(target, plan.unmigrated)

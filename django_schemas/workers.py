@@ -137,12 +137,12 @@ class _Worker(Generic[_J, _R]):
         context: Any = multiprocessing.get_context("fork" if copies else "spawn")
         self.pipe, theirs = context.Pipe()
         _ends.add(self.pipe)
-        # Python waits for its processes as it exits, and these for their pipes: whoever holds the iterator, of an
-        # exception that nobody caught for one.
-        Finalize(self, self.pipe.close, exitpriority=0)
         self._process = context.Process(target=_serve, args=(theirs, None if copies else settings, work))
         self._process.start()
         theirs.close()
+        # Python waits for its processes as it exits, and these for their pipes, if the iterator is held until then: by
+        # an exception that nobody caught, for one.
+        Finalize(self, self._process.terminate, exitpriority=0)
         self.job: _J | None = None
         self.alive = True
         self._stopped = False

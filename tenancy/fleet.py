@@ -5,8 +5,9 @@ tenant meanwhile, and what the registry keeps of it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import get_ident
 from time import monotonic
 from typing import Any
 
@@ -38,7 +39,7 @@ _NOT_MIGRATED = (Status.PROVISIONING, Status.MOVING, Status.DELETING, Status.GON
 
 def migrate_tenants(
     tenants: Sequence[AbstractTenant], points: Sequence[Point] | None = None, **options: Any
-) -> Iterator[tuple[AbstractTenant, Outcome]]:
+) -> Generator[tuple[AbstractTenant, Outcome], None, None]:
     """Migrate tenants' schemas; yield what became of each as soon as it is known.
 
     Tenants that have no schema of their own just now, since they are made, moved or deleted, are not migrated.
@@ -49,21 +50,18 @@ def migrate_tenants(
         options: `processes`, `lock_timeout`, `retry_for_s`, `canary`, `max_failures`: as for
             `django_schemas.fleet.migrate_fleet`.
     """
-    by_place = {tenant.placement: tenant for tenant in tenants}
-    ready = [tenant for tenant in tenants if tenant.status not in _NOT_MIGRATED]
-    for tenant in tenants:
-        if tenant.status in _NOT_MIGRATED:
-            yield tenant, Outcome(tenant.alias, "failed", error=f"TenantNotActive: {_refusal(tenant)}")
-    owners = {tenant.placement: str(tenant.pk) for tenant in ready}
+    ready, refused = _apart(tenants)
+    yield from refused
+    owners = {place: str(tenant.pk) for place, tenant in ready.items()}
     standings = _Standings()
+    run = fleet.migrate_fleet([tenant.alias for tenant in ready.values()], points, owners=owners, held=_held, **options)
     try:
-        for outcome in fleet.migrate_fleet(
-            [tenant.alias for tenant in ready], points, owners=owners, held=_held, **options
-        ):
-            tenant = by_place[outcome.alias.placement]
+        for outcome in run:
+            tenant = ready[outcome.alias.placement]
             standings.add(tenant, outcome)
             yield tenant, outcome
     finally:
+        run.close()
         _hang_up()
         standings.note()
 
@@ -72,10 +70,10 @@ def plan_for(
     tenants: Sequence[AbstractTenant], points: Sequence[Point] | None = None
 ) -> list[tuple[AbstractTenant, Outcome]]:
     """Tell what `migrate_tenants` would do: with each tenant the migrations that would be applied, or why not."""
-    by_place = {tenant.placement: tenant for tenant in tenants}
-    owners = {tenant.placement: str(tenant.pk) for tenant in tenants}
-    outcomes = fleet.look([tenant.alias for tenant in tenants], points, owners)
-    return [(by_place[outcome.alias.placement], outcome) for outcome in outcomes]
+    ready, refused = _apart(tenants)
+    owners = {place: str(tenant.pk) for place, tenant in ready.items()}
+    outcomes = fleet.look([tenant.alias for tenant in ready.values()], points, owners)
+    return [*refused, *((ready[outcome.alias.placement], outcome) for outcome in outcomes)]
 
 
 def behind(tenants: Sequence[AbstractTenant]) -> dict[AbstractTenant, list[Key]]:
@@ -135,13 +133,14 @@ class _Standings:
             standing.note(those, dict(items))
 
 
-_lock_connection: list[BaseDatabaseWrapper] = []
-"""What this process holds tenants' locks on, for as long as it migrates them."""
+_lock_connections: dict[int, BaseDatabaseWrapper] = {}
+"""What each thread holds tenants' locks on, for as long as it migrates them."""
 
 
 def _hang_up() -> None:
-    while _lock_connection:
-        _lock_connection.pop().close()
+    connection = _lock_connections.pop(get_ident(), None)
+    if connection is not None:
+        connection.close()
 
 
 # Processes that are copied from this one would share it.
@@ -151,9 +150,11 @@ hung_up_by(_hang_up)
 @contextmanager
 def _held(aliases: Sequence[SchemaAlias]) -> Iterator[Mapping[Placement, Exception]]:
     """Keep all others from working on the tenants of these schemas; tell which are not to be migrated after all."""
-    if not _lock_connection:
-        _lock_connection.append(lock_connection())
-    with working_on_each([tenant.slug for tenant in _tenants_at(aliases)], _lock_connection[0]) as busy:
+    thread = get_ident()
+    if thread not in _lock_connections:
+        _lock_connections[thread] = lock_connection()
+    slugs = {tenant.slug for tenant in _tenants_at(aliases)}
+    with working_on_each(slugs, _lock_connections[thread]) as busy:
         # Read again: what was done to one before it was locked stands in its row now.
         there = {tenant.placement: tenant for tenant in _tenants_at(aliases)}
         refused: dict[Placement, Exception] = {}
@@ -161,11 +162,22 @@ def _held(aliases: Sequence[SchemaAlias]) -> Iterator[Mapping[Placement, Excepti
             tenant = there.get(place)
             if tenant is None:
                 refused[place] = TenantNotActive(f"No tenant is at {place} any more.")
-            elif tenant.slug in busy:
+            elif tenant.slug in busy or tenant.slug not in slugs:
                 refused[place] = SchemaLocked(f"Another process works on tenant {tenant.slug!r}.")
             elif tenant.status in _NOT_MIGRATED:
                 refused[place] = TenantNotActive(_refusal(tenant))
         yield refused
+
+
+def _apart(
+    tenants: Sequence[AbstractTenant],
+) -> tuple[dict[Placement, AbstractTenant], list[tuple[AbstractTenant, Outcome]]]:
+    """Those that may be migrated, by their places, and the others, each with why not."""
+    refused = [tenant for tenant in tenants if tenant.status in _NOT_MIGRATED]
+    return (
+        {tenant.placement: tenant for tenant in tenants if tenant.status not in _NOT_MIGRATED},
+        [(tenant, Outcome(tenant.alias, "failed", error=f"TenantNotActive: {_refusal(tenant)}")) for tenant in refused],
+    )
 
 
 def _tenants_at(aliases: Sequence[SchemaAlias]) -> list[AbstractTenant]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from django.db import models, router
+from django.db import InterfaceError, OperationalError, connections, models, router
 from django.utils import timezone
 
 from django_schemas.fleet import Outcome
@@ -30,7 +30,7 @@ class FleetRun(models.Model):
 
     Attributes:
         started_at: when it began.
-        seen_at: when it was last known to be at work: each second, while it is.
+        seen_at: when it was last known to be at work: when it was done with a tenant, to the second.
         ended_at: when it ended; None: it did not yet, or its process died.
         actor: who began it.
         selection: which tenants were asked for, as the command's options.
@@ -98,5 +98,14 @@ class Journal:
     def _write(self) -> None:
         self._written_s = monotonic()
         self._run.counts = dict(self._counts)
-        self._run.seen_at = timezone.now()
-        self._run.save(update_fields=("seen_at", "ended_at", "counts", "reasons"))
+        self._run.seen_at = self._run.ended_at or timezone.now()
+        fields = ("seen_at", "ended_at", "counts", "reasons")
+        connection = connections[router.db_for_write(FleetRun)]
+        try:
+            self._run.save(update_fields=fields)
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block:
+                raise
+            # Its session was ended while tenants were migrated in others.
+            connection.close()
+            self._run.save(update_fields=fields)

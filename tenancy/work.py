@@ -6,7 +6,7 @@ of its own, so PostgreSQL lets go of it when the process or its connection dies;
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from django.db import DatabaseError, InterfaceError, connections, router
@@ -80,6 +80,9 @@ def working_on_each(slugs: Collection[str], connection: BaseDatabaseWrapper) -> 
     finally:
         if token is not None:
             _held.reset(token)
-        with suppress(DatabaseError, InterfaceError):
+        try:
             # A backend that is only told to end lets go a little later.
             connection.rollback()
+        except (DatabaseError, InterfaceError):
+            # Who works on others next gets a new one.
+            connection.close()

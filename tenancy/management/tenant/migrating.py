@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +18,7 @@ from ...models import AbstractTenant
 from ...runs import FleetRun, Journal, last_run
 from ...states import Status
 from .failing import UsageError
-from .subcommand import Subcommand
+from .subcommand import Subcommand, positive
 
 __all__ = ["SUBCOMMANDS"]
 
@@ -56,8 +57,8 @@ class Migrate(Subcommand):
         parser.add_argument(
             "--to", nargs=2, metavar=("APP", "MIGRATION"), help="To this point, up or down; 'zero' takes all back."
         )
-        parser.add_argument("--canary", type=int, default=0, metavar="N", help="N first; go on if all succeed.")
-        parser.add_argument("--max-failures", type=int, metavar="N", help="Begin no more after N that failed.")
+        parser.add_argument("--canary", type=positive, default=0, metavar="N", help="N first; go on if all succeed.")
+        parser.add_argument("--max-failures", type=positive, metavar="N", help="Begin no more after N that failed.")
         parser.add_argument(
             "--lock-timeout",
             metavar="TIME",
@@ -95,7 +96,8 @@ class Migrate(Subcommand):
             canary=options["canary"],
             max_failures=options["max_failures"],
         )
-        with Journal.of(selection, goal, len(tenants)) as journal:
+        # Whatever ends it, those at work are ended before the journal says so.
+        with Journal.of(selection, goal, len(tenants)) as journal, closing(run):
             self._tell_all(self._noted(run, journal), len(tenants), options["verbosity"])
 
     def _noted(
@@ -201,6 +203,7 @@ def _document(tenant: AbstractTenant, outcome: Outcome, planned: bool = False) -
         "slug": tenant.slug,
         "state": "planned" if planned and outcome.state == "left" else outcome.state,
         "migrations": [".".join(key) for key in outcome.applied],
+        "backwards": outcome.backwards,
         "done": "" if outcome.error else _planned(outcome) if planned else _done(outcome),
         "error": outcome.error,
         "seconds": outcome.seconds,
@@ -208,13 +211,17 @@ def _document(tenant: AbstractTenant, outcome: Outcome, planned: bool = False) -
 
 
 def _done(outcome: Outcome) -> str:
-    return f"{len(outcome.applied)} migrations applied" if outcome.applied else "nothing to migrate"
+    if outcome.applied:
+        return f"{len(outcome.applied)} migrations {'taken back' if outcome.backwards else 'applied'}"
+    return "tables of models without migrations made" if outcome.state == "migrated" else "nothing to migrate"
 
 
 def _planned(outcome: Outcome) -> str:
     if outcome.error:
         return outcome.error
-    return f"would apply {_named(outcome.applied)}" if outcome.applied else "nothing to migrate"
+    if outcome.applied:
+        return f"would {'take back' if outcome.backwards else 'apply'} {_named(outcome.applied)}"
+    return "would do what no migration tells" if outcome.state == "left" else "nothing to migrate"
 
 
 def _named(keys: Sequence[Key]) -> str:

@@ -24,7 +24,7 @@ from .facts import facts_of
 from .failing import UsageError
 from .workers import Outcome, do_all
 
-__all__ = ["Subcommand"]
+__all__ = ["Subcommand", "positive"]
 
 
 class Subcommand(ABC):
@@ -72,7 +72,7 @@ class Subcommand(ABC):
             parser.add_argument("--json", action="store_true", help="For machines: one document on stdout.")
         if self.parallel:
             parser.add_argument(
-                "--parallel", type=_positive, default=1, metavar="N", help="Work on N tenants at a time, in processes."
+                "--parallel", type=positive, default=1, metavar="N", help="Work on N tenants at a time, in processes."
             )
 
     def run(self, options: dict[str, Any]) -> None:
@@ -254,7 +254,8 @@ def _lines(name: str, total: int, write: Callable[[str], object]) -> Iterator[No
         yield
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """An argument that is a number from 1 on."""
     value = int(text)
     if value < 1:
         raise ValueError(text)

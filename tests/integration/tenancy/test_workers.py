@@ -33,6 +33,7 @@ def test_migrate(three: Any) -> None:
             "slug": slug,
             "state": "current",
             "migrations": [],
+            "backwards": False,
             "done": "nothing to migrate",
             "error": "",
             "seconds": 0.0,
