@@ -33,7 +33,7 @@ from .schemas import drop_schema, ensure_schema
 from .shelf import key_of, major_version, shelf
 from .target import Target, target_is
 
-__all__ = ["SCRATCH", "blueprint_of", "make", "on_scratch"]
+__all__ = ["SCRATCH", "blueprint_of", "make", "on_scratch", "state_key"]
 
 _T = TypeVar("_T")
 
@@ -50,12 +50,14 @@ class _Beginning:
         plan: what is done to each.
         blueprint: by which they are made; None if there is none yet.
         spare: courses that no thread follows just now: what they remember is of one schema at a time.
+        key: what the blueprint is kept by, once it is known.
     """
 
     history: History
     plan: Plan
     blueprint: Blueprint | None = None
     spare: list[Course] = field(default_factory=list)
+    key: str = ""
 
     @contextmanager
     def course(self) -> Iterator[Course]:
@@ -67,14 +69,19 @@ class _Beginning:
     def find(self, course: Course, target: Target) -> Blueprint | None:
         """The blueprint: this process's, or one that another has kept."""
         if self.blueprint is None and shelf.is_there:
-            self.blueprint = shelf.get(key_of(course, target))
+            self.blueprint = shelf.get(self.key_of(course, target))
         return self.blueprint
+
+    def key_of(self, course: Course, target: Target) -> str:
+        """What the blueprint is kept by."""
+        self.key = self.key or key_of(course, target)
+        return self.key
 
     def keep(self, blueprint: Blueprint | None, course: Course, target: Target) -> None:
         """Have this process, and others, make the next ones by a blueprint."""
         self.blueprint = blueprint
         if blueprint is not None and shelf.is_there:
-            shelf.put(key_of(course, target), target.alias.environment if target.alias else "", blueprint)
+            shelf.put(self.key_of(course, target), target.alias.environment if target.alias else "", blueprint)
 
     def new_course(self) -> Course:
         """The way there."""
@@ -135,6 +142,14 @@ def blueprint_of(db: str, environment: str, *, renew: bool = False) -> Blueprint
 
     blueprint = None if renew else found()
     return blueprint or on_scratch(db, environment, lambda _: found())
+
+
+def state_key(db: str, environment: str) -> str:
+    """What tells schemas that are made now from those that other migrations, or other versions, made."""
+    target = target_of(alias_for(db, SCRATCH, (environment,)))
+    beginning = _beginning(target, None, None)
+    with target_is(target), beginning.course() as course:
+        return beginning.key_of(course, target)
 
 
 def on_scratch(

@@ -9,10 +9,12 @@ from functools import partial
 
 from django.db import connections, transaction
 
+from django_schemas.making import state_key
 from django_schemas.replicas import note_write
 from django_schemas.schemas import lock_schema, mark_of, mark_schema, rename_schema, schema_exists
 
-from .filling import refill_later, state_digest
+from .conf import conf
+from .filling import refill_later
 from .models import AbstractTenant, PooledSchema
 
 __all__ = ["claim"]
@@ -45,7 +47,7 @@ def claim(tenant: AbstractTenant) -> bool:
 def _first(db: str, registry: str) -> PooledSchema | None:
     """The oldest that nobody else is about to take, locked."""
     rows = PooledSchema.objects.using(registry).select_for_update(skip_locked=True)
-    return rows.filter(db=db, state=state_digest()).first()
+    return rows.filter(db=db, state=state_key(db, conf.environment)).first()
 
 
 def _take(ready: PooledSchema, tenant: AbstractTenant) -> bool:

@@ -8,13 +8,13 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
 from threading import Lock, Thread, main_thread
 from time import sleep
 
 from django.db import connections, router, transaction
 from django.db.models import QuerySet
 
+from django_schemas.making import state_key
 from django_schemas.migrator import migrate_target
 from django_schemas.plans import target_of
 from django_schemas.schemas import drop_schema, marks_on
@@ -22,10 +22,9 @@ from django_schemas.schemas import drop_schema, marks_on
 from .conf import conf
 from .exceptions import TenantBusy
 from .pool import PooledSchema, pooled_id
-from .standing import plan
 from .work import working_on
 
-__all__ = ["fill", "ready", "refill_later", "state_digest", "strays", "sweep"]
+__all__ = ["fill", "ready", "refill_later", "strays", "sweep"]
 
 _TURN_S = 0.5
 """How long is waited for another process that fills the same pool, before it is asked again."""
@@ -37,14 +36,9 @@ def _always() -> bool:
     return True
 
 
-def state_digest() -> str:
-    """What tells the migrations of the tenants' environment, as this code has them, from those of other code."""
-    return sha256("\n".join(map(".".join, sorted(plan()))).encode()).hexdigest()
-
-
 def ready(db: str) -> int:
     """How many schemas of a database are ready to be claimed by this code."""
-    return _rows().filter(db=db, state=state_digest()).count()
+    return _rows().filter(db=db, state=state_key(db, conf.environment)).count()
 
 
 def fill(db: str, size: int, goes_on: Callable[[], bool] = _always) -> Iterator[PooledSchema]:
@@ -76,7 +70,9 @@ def sweep(db: str, everything: bool = False) -> list[str]:
         The names of those that were dropped.
     """
     with _turn(db):
-        stale = _rows().filter(db=db) if everything else _rows().filter(db=db).exclude(state=state_digest())
+        stale = _rows().filter(db=db)
+        if not everything:
+            stale = stale.exclude(state=state_key(db, conf.environment))
         # Rows first: what is cut off behind that leaves schemas, which are found by another call.
         _delete(stale)
         known = list(_rows().filter(db=db))
@@ -186,7 +182,7 @@ def _delete(rows: QuerySet[PooledSchema]) -> None:
 
 
 def _make(db: str) -> PooledSchema:
-    made = PooledSchema(db=db, state=state_digest())
+    made = PooledSchema(db=db, state=state_key(db, conf.environment))
     migrate_target(target_of(made.alias), owner=str(made.pk), blueprint=conf.blueprint)
     made.save(using=made.registry)
     return made

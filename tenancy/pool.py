@@ -28,7 +28,7 @@ class PooledSchema(models.Model):
         id: the owner that the schema's mark names.
         db: alias of the writable database that it is in.
         schema_name: its name, until a tenant takes it.
-        state: a digest of the migrations that it was made with; see `filling.state_digest`.
+        state: a digest of the migrations that it was made with; see `django_schemas.making.state_key`.
         created_at: when it was made.
     """
 
