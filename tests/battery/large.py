@@ -57,6 +57,9 @@ class Migration(migrations.Migration):
     ]
 """
 
+# So that all are recorded in the same order, whatever is migrated first.
+_BEFORE = [("auth", "0012_alter_user_first_name_max_length"), ("contenttypes", "0002_remove_content_type_name")]
+
 
 def write_app(folder: Path, tables: int = 200, migrations: int = 300) -> None:
     """Write the app into a folder that is on Python's path; its models are those of the last state but for changes.
@@ -73,7 +76,7 @@ def write_app(folder: Path, tables: int = 200, migrations: int = 300) -> None:
     models = (_MODEL.format(number=number, parent=_parent(number)) for number in range(tables))
     (package / "models.py").write_text("from django.db import models\n" + "".join(models))
     for position in range(migrations):
-        before = [(APP, _name(position - 1))] if position else []
+        before = [(APP, _name(position - 1))] if position else _BEFORE
         number = position % tables
         text = _MIGRATION.format(
             app=APP, number=number, dependencies=before, operations=_operations(position, number, tables)

@@ -1,18 +1,6 @@
-"""What the migrations refer to, and one model of today; the others are known to the migrations alone."""
+"""One model of today; the others are known to the migrations alone."""
 
 from django.db import models
-
-
-class Described:
-    """A mixin that is no model."""
-
-    def described(self) -> str:
-        return str(self)
-
-
-def sharp() -> bool:
-    """The default of a field."""
-    return True
 
 
 class Box(models.Model):

@@ -3,7 +3,7 @@
 import django.db.models.manager
 from django.db import migrations, models
 
-import tests.apps.atelier.models
+import tests.apps.atelier.parts
 
 
 class Migration(migrations.Migration):
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ("sold", models.BooleanField(default=False)),
                 ("maker", models.ForeignKey("atelier.maker", models.PROTECT)),
             ],
-            bases=(tests.apps.atelier.models.Described, models.Model),
+            bases=(tests.apps.atelier.parts.Described, models.Model),
             managers=[("pieces", django.db.models.manager.Manager())],
         ),
         migrations.CreateModel(

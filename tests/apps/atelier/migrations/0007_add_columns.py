@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import tests.apps.atelier.models
+import tests.apps.atelier.parts
 
 
 class Migration(migrations.Migration):
@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.AddField("maker", "fame", models.FloatField(default=0.5), preserve_default=False),
         migrations.AddField("tool", "weight", models.IntegerField(db_index=True, default=3)),
         migrations.AddField("tool", "bought", models.DateTimeField(null=True, db_comment="When it was bought")),
-        migrations.AddField("tool", "sharp", models.BooleanField(default=tests.apps.atelier.models.sharp)),
+        migrations.AddField("tool", "sharp", models.BooleanField(default=tests.apps.atelier.parts.sharp)),
         migrations.AddField("tool", "rank", models.PositiveIntegerField(default=1)),
         migrations.AddField("tool", "barcode", models.SlugField(default="")),
         migrations.AddField("piece", "mark", models.CharField(max_length=10, null=True, unique=True)),
