@@ -121,7 +121,7 @@ class Conf:
     @property
     def debug(self) -> bool:
         """Django's `DEBUG`."""
-        return settings.DEBUG
+        return bool(settings.DEBUG)
 
     @property
     def uses_forwarded_host(self) -> bool:

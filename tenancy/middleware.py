@@ -95,7 +95,7 @@ class TenantMiddleware:
             return UNKNOWN
         except RegistryUnavailable:
             return UNAVAILABLE
-        resolution = found if isinstance(found, Resolution) else Resolution(cast(AbstractTenant, found))
+        resolution = found if isinstance(found, Resolution) else Resolution(found)
         return refusal_of(resolution.tenant.status) or resolution
 
     async def _aresolve(self, request: HttpRequest) -> Resolution | Refusal | None:

@@ -45,6 +45,7 @@ UNAVAILABLE = Refusal(
 _SUSPENDED = Refusal("suspended", HTTPStatus.FORBIDDEN, "This account is suspended.")
 KINDS = frozenset(each.kind for each in (UNKNOWN, UNAVAILABLE, _SUSPENDED))
 
+_ACTIVE = Status.ACTIVE.value
 _BY_STATUS = {
     Status.SUSPENDED: _SUSPENDED,
     Status.PROVISIONING: UNAVAILABLE,
@@ -57,7 +58,7 @@ _BY_STATUS = {
 
 def refusal_of(status: str) -> Refusal | None:
     """How requests for a tenant of that status are refused; None if they are not."""
-    return None if status == Status.ACTIVE else _BY_STATUS[Status(status)]
+    return None if status == _ACTIVE else _BY_STATUS[Status(status)]
 
 
 def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponseBase:

@@ -64,10 +64,16 @@ def host_of(request: HttpRequest) -> str:
     try:
         if said is None or "HTTP_X_FORWARDED_HOST" in request.META or _is_others(request):
             return canonical_host(request.get_host())
-        return _host_said(said, tuple(conf.allowed_hosts), conf.debug)
+        known: tuple[str, str] | None = request.__dict__.get(_KNOWN)
+        if known is None or known[0] is not said:
+            known = request.__dict__[_KNOWN] = said, _host_said(said, tuple(conf.allowed_hosts), conf.debug)
+        return known[1]
     except ValidationError as error:
         raise UnknownTenant(f"No tenant has the host {request.get_host()!r}.") from error
 
+
+_KNOWN = "_tenancy_host"
+"""What the host of a request was found to be, for the next resolver of the chain."""
 
 _get_host = HttpRequest.get_host
 

@@ -52,13 +52,16 @@ class Row:
 
     def tenant(self) -> AbstractTenant:
         """An object for this caller alone: what a view does to `request.tenant` stays there."""
-        own = {name: _copied(self.columns[name]) for name in self.changeable}
         if self.ready is None:
+            own = {name: _copied(self.columns[name]) for name in self.changeable}
             return _made(self.model, self.db, {**self.columns, **own})
         tenant = self.model.__new__(self.model)
-        state = ModelState()
+        attributes = vars(tenant)
+        attributes.update(self.ready)
+        for name in self.changeable:
+            attributes[name] = _copied(attributes[name])
+        state = attributes["_state"] = ModelState()
         state.db, state.adding = self.db, False
-        vars(tenant).update(self.ready, _state=state, **own)
         return tenant
 
 
@@ -68,10 +71,11 @@ def _made(model: type[AbstractTenant], db: str | None, columns: Mapping[str, Any
 
 def _is_plain(model: type[AbstractTenant]) -> bool:
     """Tell whether nobody but Django and this package has a part in making objects of a model."""
+    made: Any = model.from_db
     return (
-        model.__init__ is Model.__init__
-        and model.__new__ is Model.__new__
-        and model.from_db.__func__ is AbstractTenant.from_db.__func__
+        model.__new__ is object.__new__
+        and model.__init__ is Model.__init__
+        and made.__func__ is vars(AbstractTenant)["from_db"].__func__
         and not (pre_init.has_listeners(model) or post_init.has_listeners(model))
     )
 
