@@ -20,13 +20,15 @@ class SchemaAlias(str):
     SchemaAlias it is equal only if the schema is too, so Django's own guards and per-alias caches keep schemas apart.
 
     Attributes:
+        text: the alias of the database to be asked, as a plain `str`.
         db: alias of the writable database; differs from the text on a replica.
         schema: name of the schema.
         environment: name of the environment whose models live there.
     """
 
-    __slots__ = ("db", "environment", "schema")
+    __slots__ = ("db", "environment", "schema", "text")
 
+    text: str
     db: str
     schema: str
     environment: str
@@ -41,7 +43,8 @@ class SchemaAlias(str):
             db: alias of the writable database, if `text` names a replica.
         """
         self = super().__new__(cls, text)
-        self.db = str.__str__(text) if db is None else db
+        self.text = str.__str__(text)
+        self.db = self.text if db is None else db
         self.schema = schema
         self.environment = environment
         return self

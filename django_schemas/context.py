@@ -65,6 +65,9 @@ class Ambient(Generic[_T]):
     def leave(self, value: _T) -> None:
         """Take out the innermost entry of this very object."""
         stack = self._stack.get()
+        if stack and stack[-1] is value:
+            self._stack.set(stack[:-1])
+            return
         if any(entry is value for entry in stack):
             self._stack.set(_without(stack, value))
             return

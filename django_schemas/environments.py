@@ -4,7 +4,7 @@ that host them. Pure look-ups; called by routing, binding, migrating and the che
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from django.core.signals import setting_changed
 
@@ -138,10 +138,16 @@ def alias_for(db: str, schema: str, candidates: tuple[str, ...] | None = None) -
         ConfigError: the database is unknown, a replica, or hosts no fitting environment, or more than one.
         InvalidSchemaName: the name breaks the rules of `identifiers.validate_schema_name`.
     """
+    # An alias of one's own: what is active is told from what is entered again by its identity.
+    db = str.__str__(db)
+    return SchemaAlias(db, schema, _environment_of(db, schema, candidates))
+
+
+@lru_cache(maxsize=10_000)
+def _environment_of(db: str, schema: str, candidates: tuple[str, ...] | None) -> str:
     meant = [name for name in environments_on(db) if candidates is None or name in candidates]
     validate_schema_name(schema, allow_public=any(environment(name).schema_name == "public" for name in meant))
-    name = _fitting(str.__str__(db), schema, candidates)
-    return SchemaAlias(str.__str__(db), schema, name)
+    return _fitting(db, schema, candidates)
 
 
 @cache
@@ -176,9 +182,12 @@ def _fitting(db: str, schema: str, candidates: tuple[str, ...] | None) -> str:
     raise ConfigError(f"Schema {schema!r} on {db!r} belongs to no environment there: it hosts {only} only.")
 
 
+_CACHED = (environments, primary_of, replicas_of, environments_on, databases_of, home, _environment_of, _hosted)
+
+
 def _forget(*, setting: str, **kwargs: object) -> None:
     if setting in ("DATABASES", "DATABASE_ENVIRONMENTS"):
-        for function in (environments, primary_of, replicas_of, environments_on, databases_of, home, _hosted):
+        for function in _CACHED:
             function.cache_clear()
 
 

@@ -5,10 +5,12 @@ since migrations refer to them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from django_schemas.environments import databases_of, environments
@@ -64,7 +66,7 @@ _CREDENTIALS = (
 
 
 class Conf:
-    """A live view of the settings."""
+    """A live view of the settings. What every request asks for is computed once, until a setting is overridden."""
 
     @property
     def tenancy(self) -> Mapping[str, Any]:
@@ -82,7 +84,7 @@ class Conf:
         """`TENANCY_DOMAIN_MODEL`: label of the domain model; `tenancy.Domain` by default."""
         return str(getattr(settings, "TENANCY_DOMAIN_MODEL", "tenancy.Domain"))
 
-    @property
+    @cached_property
     def environment(self) -> str:
         """`ENVIRONMENT`: the multi-schema environment that tenants live in; the only one there is by default.
 
@@ -99,7 +101,7 @@ class Conf:
             )
         return names[0]
 
-    @property
+    @cached_property
     def base_domain(self) -> str:
         """`BASE_DOMAIN`: `acme.<BASE_DOMAIN>` is the tenant with slug `acme`; empty (the default): no subdomains."""
         return str(self.tenancy.get("BASE_DOMAIN", "")).lower().strip(".")
@@ -113,6 +115,16 @@ class Conf:
     def middleware(self) -> Sequence[str]:
         """Django's `MIDDLEWARE`."""
         return list(settings.MIDDLEWARE)
+
+    @property
+    def allowed_hosts(self) -> Sequence[str]:
+        """Django's `ALLOWED_HOSTS`."""
+        return settings.ALLOWED_HOSTS
+
+    @property
+    def debug(self) -> bool:
+        """Django's `DEBUG`."""
+        return bool(settings.DEBUG)
 
     @property
     def uses_forwarded_host(self) -> bool:
@@ -206,7 +218,7 @@ class Conf:
         """`RESERVED_SLUGS`: slugs that no tenant may have; `www` by default."""
         return frozenset(self.tenancy.get("RESERVED_SLUGS", ("www",)))
 
-    @property
+    @cached_property
     def cache_ttl_s(self) -> float:
         """`CACHE_TTL_S`: how long, in seconds, a process may go on with what it read of a tenant; 5 by default."""
         return float(self.tenancy.get("CACHE_TTL_S", 5.0))
@@ -275,3 +287,10 @@ class Conf:
 
 
 conf = Conf()
+
+
+def _forget(**kwargs: object) -> None:
+    vars(conf).clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="tenancy.conf")

@@ -66,7 +66,8 @@ class TenantMiddleware:
             return cast(HttpResponseBase, self.get_response(request))
         if found.redirect is not None:
             return redirect(request, found.redirect)
-        with _served(request, found):
+        request.tenant = found.tenant  # type: ignore[attr-defined]
+        with tenant_context(found.tenant), behind(request, found.prefix):
             response = self.get_response(request)
         return streamed_within(found, response)
 
@@ -78,7 +79,8 @@ class TenantMiddleware:
             return cast(HttpResponseBase, await self.get_response(request))
         if found.redirect is not None:
             return redirect(request, found.redirect)
-        with _served(request, found):
+        request.tenant = found.tenant  # type: ignore[attr-defined]
+        with tenant_context(found.tenant), behind(request, found.prefix):
             response = await self.get_response(request)
         return streamed_within(found, response)
 
@@ -87,14 +89,17 @@ class TenantMiddleware:
         request.tenant = None  # type: ignore[attr-defined]
         drop_untrusted(request)
         try:
-            found = next(filter(None, (resolver(request) for resolver in self.resolvers)), None)
-            if found is None:
+            for resolver in self.resolvers:
+                found = resolver(request)
+                if found:
+                    break
+            else:
                 return self._public(request)
         except UnknownTenant:
             return UNKNOWN
         except RegistryUnavailable:
             return UNAVAILABLE
-        resolution = found if isinstance(found, Resolution) else Resolution(cast(AbstractTenant, found))
+        resolution = found if isinstance(found, Resolution) else Resolution(found)
         refusal = refusal_of(resolution.tenant.status)
         if refusal is None and self.refuses_behind and is_behind(resolution.tenant):
             return MIGRATING
@@ -113,14 +118,6 @@ class TenantMiddleware:
             return UNKNOWN
         request.urlconf = conf.public_urlconf
         return None
-
-
-@contextmanager
-def _served(request: HttpRequest, found: Resolution) -> Iterator[None]:
-    """A request that is served to its tenant."""
-    request.tenant = found.tenant  # type: ignore[attr-defined]
-    with tenant_context(found.tenant), behind(request, found.prefix):
-        yield
 
 
 def streamed_within(found: Resolution, response: HttpResponseBase) -> HttpResponseBase:

@@ -49,6 +49,7 @@ SLUG = r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"
 _SCHEMA = r"\A[a-z_][a-z0-9_-]*\Z"
 _RESERVED_SCHEMA = r"\A(pg_.*|information_schema|public)\Z"
 
+_ACTIVE = Status.ACTIVE.value
 _LIFE = ("slug", "db", "schema_name", "status", "status_reason", "status_since", "work", "migrated_to")
 """What changes by the functions of `lifecycle` alone."""
 
@@ -129,7 +130,7 @@ class AbstractTenant(models.Model):
     @property
     def is_active(self) -> bool:
         """Whether this tenant is served."""
-        return self.status == Status.ACTIVE
+        return self.status == _ACTIVE
 
     def clean(self) -> None:
         """Fill in what was left blank, and check what was not."""

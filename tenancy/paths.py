@@ -1,7 +1,7 @@
 """The part of a path that names a tenant: hidden from the views, and put before the URLs that they make."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -10,15 +10,19 @@ from django.urls import get_script_prefix, set_script_prefix
 __all__ = ["behind", "script_prefix"]
 
 
-@contextmanager
-def behind(request: HttpRequest, prefix: str) -> Iterator[None]:
+def behind(request: HttpRequest, prefix: str) -> AbstractContextManager[None]:
     """Have a request be for what is behind a prefix of its path; `request.path` is what the client asked for.
 
     An empty prefix changes nothing.
     """
-    if not prefix:
-        yield
-        return
+    return _behind(request, prefix) if prefix else _NOTHING
+
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
+
+
+@contextmanager
+def _behind(request: HttpRequest, prefix: str) -> Iterator[None]:
     whole = request.path_info
     request.path_info = whole.removeprefix(prefix) or "/"
     try:

@@ -49,6 +49,7 @@ MIGRATING = Refusal(
 )
 KINDS = frozenset(each.kind for each in (UNKNOWN, UNAVAILABLE, MIGRATING, _SUSPENDED))
 
+_ACTIVE = Status.ACTIVE.value
 _BY_STATUS = {
     Status.SUSPENDED: _SUSPENDED,
     Status.PROVISIONING: UNAVAILABLE,
@@ -61,7 +62,7 @@ _BY_STATUS = {
 
 def refusal_of(status: str) -> Refusal | None:
     """How requests for a tenant of that status are refused; None if they are not."""
-    return None if status == Status.ACTIVE else _BY_STATUS[Status(status)]
+    return None if status == _ACTIVE else _BY_STATUS[Status(status)]
 
 
 def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponseBase:

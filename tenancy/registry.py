@@ -8,12 +8,8 @@ back. While the database can't be asked, what was remembered serves for `STALE_S
 import os
 import re
 from collections.abc import Callable, Collection
-from copy import deepcopy
-from datetime import date
-from decimal import Decimal
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
 from django.apps import apps
 from django.db import InterfaceError, OperationalError, connections, router, transaction
@@ -27,6 +23,7 @@ from .exceptions import RegistryUnavailable
 from .memory import Answer, Key, Memory
 from .models import SLUG, AbstractDomain, AbstractTenant
 from .outage import Outage
+from .rows import Row
 
 __all__ = [
     "domain_model",
@@ -44,7 +41,6 @@ __all__ = [
 _memory = Memory()
 _outage = Outage()
 _is_slug = re.compile(SLUG).match
-_UNCHANGING = (str, int, float, UUID, date, Decimal, bytes, type(None))
 
 
 def tenant_model() -> type[AbstractTenant]:
@@ -68,10 +64,10 @@ def tenant_by_slug(slug: str) -> AbstractTenant | None:
 
     def ask(using: str) -> tuple[Any, Any]:
         tenant = tenant_model()._default_manager.using(using).filter(slug=slug).first()
-        return (None, None) if tenant is None else (tenant.pk, _columns(tenant))
+        return (None, None) if tenant is None else (tenant.pk, Row.of(tenant))
 
-    columns = _look_up(("slug", slug), ask)
-    return None if columns is None else _tenant(columns)
+    row: Row | None = _look_up(("slug", slug), ask)
+    return None if row is None else row.tenant()
 
 
 def tenant_by_host(host: str) -> AbstractTenant | None:
@@ -96,10 +92,10 @@ def tenant_and_redirect(host: str) -> tuple[AbstractTenant | None, str | None]:
             tenants = tenant_model()._default_manager.using(using).filter(slug=slug)
             return (tenants.values_list("pk", flat=True).first() if rest == conf.base_domain else None), None
         redirect = _primary_host(using, domain.tenant_id) if domain.redirects else None
-        return domain.tenant_id, (_columns(domain.tenant), redirect)
+        return domain.tenant_id, (Row.of(domain.tenant), redirect)
 
     found = _look_up(("host", host), ask)
-    return (None, None) if found is None else (_tenant(found[0]), found[1])
+    return (None, None) if found is None else (found[0].tenant(), found[1])
 
 
 def primary_host_of(tenant: AbstractTenant) -> str | None:
@@ -201,30 +197,6 @@ def _primary_host(using: str, pk: Any) -> str | None:
     domains = domain_model()._default_manager.using(using)
     primary = domains.filter(tenant_id=pk, is_primary=True, verified_at__isnull=False)
     return primary.values_list("host", flat=True).first()
-
-
-def _columns(tenant: AbstractTenant) -> tuple[str | None, tuple[Any, ...], tuple[int, ...]]:
-    values = tuple(getattr(tenant, field.attname) for field in tenant._meta.concrete_fields)
-    # What can be changed in place, as JSON can, each caller gets a copy of.
-    copied = tuple(index for index, value in enumerate(values) if not isinstance(value, _UNCHANGING))
-    return tenant._state.db, values, copied
-
-
-def _tenant(columns: tuple[str | None, tuple[Any, ...], tuple[int, ...]]) -> AbstractTenant:
-    # Each caller gets an object of its own: what a view does to request.tenant stays there.
-    db, values, copied = columns
-    own = list(values)
-    for index in copied:
-        own[index] = _copy(own[index])
-    model = tenant_model()
-    return model.from_db(db, [field.attname for field in model._meta.concrete_fields], own)
-
-
-def _copy(value: Any) -> Any:
-    # Settings and standings are mostly flat.
-    if type(value) is dict and all(isinstance(each, _UNCHANGING) for each in value.values()):
-        return value.copy()
-    return deepcopy(value)
 
 
 def _forked() -> None:

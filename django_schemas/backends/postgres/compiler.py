@@ -87,6 +87,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         used = [source for name, source in query.alias_map.items() if query.alias_refcount[name]]
         clauses, params = super().get_from_clause()
         alias: SchemaAlias | None = self.connection.compiling[-1]
+        around = getattr(query, "around", ())
         elsewhere: dict[str, SchemaAlias] = {}
         for index, source in enumerate(used):
             table = getattr(source, "table_name", None)
@@ -95,7 +96,9 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
                 if elsewhere or alias is None or alias.environment not in table.environments:
                     schema = self._schema_joined(source, table, elsewhere)
                 else:
-                    schema = self.schema_of(table)
+                    if around:
+                        self._refuse_around(alias)
+                    schema = alias.schema
                 clauses[index] = self.with_schema(clauses[index], head, table, schema)
         if len(clauses) > len(used):
             # Behind the joins stand the tables that were named by hand.

@@ -1,0 +1,163 @@
+"""What a request costs beside the same request in plain Django: a view with one query, 100 tenants in turn.
+
+`python -m benchmarks.requests` measures in a process and with settings of its own, and prints a row of JSON for each
+way that a request can come.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle, islice
+from statistics import median
+from typing import Any
+
+import django
+from asgiref.sync import async_to_sync
+
+from .calling import environ, scope, sent, time_asgi, time_wsgi
+
+TENANTS = 100
+BLOCKS = 400
+REPEATS = 25
+"""Requests of a block: about ten milliseconds."""
+
+Block = Callable[[int], float]
+"""Makes so many requests, and tells how many seconds one took."""
+
+
+def measure() -> Iterator[dict[str, Any]]:
+    """Measure each way; yield its name, microseconds, statements per request and the ratio to plain Django."""
+    from .orm import one_session
+
+    with prepared(), one_session():
+        for task, blocks in _tasks().items():
+            yield {"task": task, **_compared(blocks)}
+
+
+def _compared(blocks: dict[str, Block]) -> dict[str, Any]:
+    """Measure both sides in turn, so that whatever else the machine does meets them alike."""
+    statements = {}
+    for side, block in blocks.items():
+        with _alone(side):
+            block(TENANTS)  # Each tenant is remembered from here on.
+            with sent() as captured:
+                block(TENANTS)
+        statements[side] = len(captured) / TENANTS
+    times_s: dict[str, list[float]] = {side: [] for side in blocks}
+    for _ in range(BLOCKS):
+        for side, block in blocks.items():
+            with _alone(side):
+                times_s[side].append(block(REPEATS))
+    us = {side: round(median(values) * 1e6, 1) for side, values in times_s.items()}
+    return {"us": us, "statements": statements, "ratio": round(us["ours"] / us["plain"], 3)}
+
+
+def _tasks() -> dict[str, dict[str, Block]]:
+    wsgi, asgi = _handlers("django.core.handlers.wsgi.WSGIHandler"), _handlers("django.core.handlers.asgi.ASGIHandler")
+    subdomains = [f"t{number:03}.bench.example" for number in range(TENANTS)]
+    domains = [f"t{number:03}.customers.example" for number in range(TENANTS)]
+    return {
+        "request, sub-domain": {side: _wsgi_block(wsgi[side], subdomains, f"/{side}/1/") for side in wsgi},
+        "request, own domain": {side: _wsgi_block(wsgi[side], domains, f"/{side}/1/") for side in wsgi},
+        "request, ASGI": {side: _asgi_block(asgi[side], subdomains, f"/async/{side}/1/") for side in asgi},
+    }
+
+
+def _handlers(path: str) -> dict[str, Any]:
+    """A handler with Django's usual middleware, and one that has ours before it."""
+    from django.conf import settings
+    from django.test import override_settings
+    from django.utils.module_loading import import_string
+
+    handler = import_string(path)
+    with override_settings(MIDDLEWARE=["tenancy.middleware.TenantMiddleware", *settings.MIDDLEWARE]):
+        ours = handler()
+    return {"plain": handler(), "ours": ours}
+
+
+def _wsgi_block(handler: Any, hosts: list[str], path: str) -> Block:
+    turn = cycle(hosts)
+    return lambda requests: time_wsgi(handler, [environ(host, path) for host in islice(turn, requests)])
+
+
+def _asgi_block(handler: Any, hosts: list[str], path: str) -> Block:
+    turn = cycle(hosts)
+    timed = async_to_sync(partial(time_asgi, handler))
+    return lambda requests: timed([scope(host, path) for host in islice(turn, requests)])
+
+
+@contextmanager
+def _alone(side: str) -> Iterator[None]:
+    """Leave a side what it would have in a process of its own: its connection, and its receivers of signals."""
+    from django.core.signals import request_started
+    from django.db import connections
+
+    from django_schemas.replicas import forget_writes
+
+    uid = "django_schemas.replicas"
+    other = "default" if side == "plain" else "plain"
+    connection = connections[other]
+    del connections[other]
+    if side == "plain":
+        request_started.disconnect(dispatch_uid=uid)
+    try:
+        yield
+    finally:
+        connections[other] = connection
+        request_started.connect(forget_writes, dispatch_uid=uid)
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """The tenants, each with a sub-domain, a domain and a row; and the row that plain Django reads."""
+    from django.db import connections
+
+    from django_schemas.migrations import flush, migrate
+    from django_schemas.schemas import schema_exists
+    from tenancy import registry, tenant_context
+    from tenancy.models import Tenant
+
+    from .models import Book, PlainBook, PlainShelf, Shelf
+
+    schemas = [f"bench_t{number:03}" for number in range(TENANTS)]
+
+    def drop() -> None:
+        for schema in (*schemas, "bench_registry"):
+            if schema_exists("default", schema):
+                flush("default", schema)
+
+    drop()
+    plain = connections["plain"]
+    try:
+        with plain.schema_editor() as editor:
+            editor.create_model(PlainShelf)
+            editor.create_model(PlainBook)
+        PlainBook.objects.using("plain").create(title="t", shelf=PlainShelf.objects.using("plain").create(name="s"))
+        migrate("default", environment="registry")
+        for schema in schemas:
+            slug = schema.removeprefix("bench_")
+            tenant = Tenant.objects.create(name=slug, schema_name=schema)
+            tenant.domains.create(host=f"{slug}.customers.example")
+            with tenant_context(tenant):
+                Book.objects.create(title="t", shelf=Shelf.objects.create(name="s"))
+        yield
+    finally:
+        registry.forget()
+        with plain.schema_editor() as editor:
+            editor.delete_model(PlainBook)
+            editor.delete_model(PlainShelf)
+        drop()
+
+
+def main() -> None:
+    """Measure, and print a row of JSON for each."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.requests_settings"
+    django.setup()
+    for row in measure():
+        print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
