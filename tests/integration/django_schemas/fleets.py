@@ -1,7 +1,9 @@
 """Fleets for the tests: those of the witness rows, and many tiny schemas, made by one statement."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.db import connections
@@ -10,8 +12,10 @@ from django.db.models import signals
 from django_schemas.alias import SchemaAlias
 from django_schemas.fleet import Outcome, migrate_fleet
 from django_schemas.history import Point
+from tests.integration.django_schemas.test_migrator import url
+from tools.postgres import VARIABLES
 
-__all__ = ["FLEET", "brought", "counted", "received", "states", "tiny"]
+__all__ = ["FLEET", "brought", "counted", "environment_of", "received", "states", "tiny"]
 
 FLEET = [
     SchemaAlias(db, schema, "tenant")
@@ -81,3 +85,23 @@ def counted(monkeypatch: Any, cls: type) -> Iterator[list[Any]]:
     with monkeypatch.context() as patch:
         patch.setattr(cls, "__init__", init)
         yield made
+
+
+def environment_of(folder: Path, package: str, **tenancy: Any) -> dict[str, str]:
+    """Variables for a process that uses these test databases, which host environment `crates` too.
+
+    Args:
+        folder: where its settings may be written, and migrations are.
+        package: with the migrations of the crates.
+        tenancy: settings in TENANCY that are different.
+    """
+    (folder / "fleet_settings.py").write_text(
+        "from tests.settings import *\n\n"
+        "for _db in ('default', 'shard2'):\n"
+        "    DATABASES[_db]['ENVIRONMENTS'] = [*DATABASES[_db]['ENVIRONMENTS'], 'crates']\n"
+        f"MIGRATION_MODULES = {{'crates': {package!r}}}\n"
+        f"TENANCY = {{**TENANCY, **{tenancy!r}}}\n"
+    )
+    urls = {variable: url(alias) for alias, variable in VARIABLES.items() if alias in connections.settings}
+    path = os.pathsep.join([str(folder), str(Path.cwd())])
+    return {**os.environ, **urls, "DJANGO_SETTINGS_MODULE": "fleet_settings", "PYTHONPATH": path}

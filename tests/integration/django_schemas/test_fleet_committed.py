@@ -58,8 +58,9 @@ def drop_tiny() -> None:
     for db in ("default", "shard2"):
         with connections[db].cursor() as cursor:
             cursor.execute("SELECT nspname::text FROM pg_namespace WHERE nspname ~ '^tiny'")
-            for (name,) in cursor.fetchall():
-                cursor.execute(f"DROP SCHEMA {name} CASCADE")
+            names = [name for (name,) in cursor.fetchall()]
+            for start in range(0, len(names), 100):
+                cursor.execute(f"DROP SCHEMA {', '.join(names[start : start + 100])} CASCADE")
 
 
 @pytest.fixture

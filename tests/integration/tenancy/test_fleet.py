@@ -363,7 +363,7 @@ def test_the_journals_session_ends(fleet: list[Tenant], write: Any, monkeypatch:
             other = schema_editor.connection.copy()
             with other.cursor() as cursor:
                 cursor.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-                               "WHERE query ~ 'tenancy_fleetrun' AND pid <> pg_backend_pid()")
+                               "WHERE query ~ '^UPDATE.*tenancy_fleetrun' AND pid <> pg_backend_pid()")
             other.close()
 
         class Migration(migrations.Migration):
