@@ -5,7 +5,8 @@ Outside of a migration the tables of environments are named in full, and so is w
 """
 
 import re
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 from django.db.backends.postgresql import schema
@@ -50,12 +51,20 @@ class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
     def _ops(self) -> DatabaseOperations:
         return cast(DatabaseOperations, self.connection.ops)
 
-    def _shared_path(self) -> AbstractContextManager[None]:
-        """A search_path without the schema being migrated: it could be dropped, and an extension in it as well."""
+    @contextmanager
+    def _shared_path(self) -> Iterator[None]:
+        """A search_path without the schema being migrated: it could be dropped, and an extension in it as well.
+
+        Who makes one at the same time waits until this transaction ends: `IF NOT EXISTS` would not see it.
+        """
         target = migrating(self.connection.alias)
         if target is None or target.environment is None:
-            return nullcontext()
-        return local_search_path(self.connection, environment(target.environment).additional_schemas or ("public",))
+            yield
+            return
+        with local_search_path(self.connection, environment(target.environment).additional_schemas or ("public",)):
+            with self.connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('django_schemas extension', 0))")
+            yield
 
     def _beside(self, model: Any, name: str) -> str:
         """Quote the name of an index, constraint or sequence, with the schema of its table if that must be named."""

@@ -381,3 +381,31 @@ def test_second_process(killed: bool, made: str, write_migrations: Any, tmp_path
     assert ("Applying garage.0003_stopped... OK" in outputs[1]) is killed
     assert seen(Tag.set_db("default", made).objects.all()) == [("migrated", ""), ("once", "")]
     assert records("default", made) == records("default", "acme") | {("garage", "0003_stopped")}
+
+
+TRIGRAMS = """
+    from django.contrib.postgres.operations import TrigramExtension
+
+    class Migration(migrations.Migration):
+        operations = [TrigramExtension()]
+"""
+
+
+def test_second_waits_for_the_extension_that_it_makes_too(made: str, write_migrations: Any) -> None:
+    """A database has an extension once: who is second waits until the first is done, and finds it there.
+    `IF NOT EXISTS` alone fails at the first one's.
+    """
+    write_migrations(_0003_trigrams=TRIGRAMS)
+    other = f"{made}2"
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic(using="default"):
+                migrate("default", schema=made, environment="tenant")
+                second = in_thread(pool, lambda: migrate("default", schema=other, environment="tenant"))
+                wait_until(lambda: someone_waits() or second.done())
+            second.result(30)
+        assert records("default", other) == records("default", made)
+    finally:
+        flush("default", other)
+        with connections["default"].cursor() as cursor:
+            cursor.execute("DROP EXTENSION pg_trgm")
