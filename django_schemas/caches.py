@@ -20,7 +20,7 @@ from django.http.request import split_domain_port
 
 from .alias import SchemaAlias
 
-__all__ = ["PLACES", "PlaceCache", "cache_mixins", "forget", "keep_apart", "watch"]
+__all__ = ["PLACES", "PlaceCache", "cache_mixins", "forget", "forget_historic", "keep_apart", "watch"]
 
 PLACES = 256
 """How many places a cache remembers: those used last. Thirty content types of one take 13 KB (measured)."""
@@ -124,6 +124,16 @@ def forget(db: str, schema: str) -> None:
     """Forget what is remembered of a place; again once it is committed, until when others read what was there."""
     _forget(db, schema)
     connections[db].on_commit(partial(_forget, db, schema))
+
+
+def forget_historic(project_apps: Any) -> None:
+    """Forget what historic models remember of rows, which they keep by the database alone."""
+    content_type = project_apps.all_models["contenttypes"].get("contenttype")
+    if content_type is not None:
+        content_type._default_manager.clear_cache()
+    sites = sys.modules.get(_SITES[0])
+    if sites is not None:
+        sites.SITE_CACHE.clear()
 
 
 _SITES = ("django.contrib.sites.models", "SiteManager")

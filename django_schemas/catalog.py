@@ -17,7 +17,8 @@ class Item(NamedTuple):
     """Something in a schema.
 
     Attributes:
-        kind: `table`, `column`, `index`, `constraint`, `sequence`, `view`, `trigger`, `function` or `type`.
+        kind: `table`, `column`, `index`, `constraint`, `sequence`, `view`, `trigger`, `function`, `type` or
+            `collation`.
         table: the table it is of, or whose column it numbers; empty if there is none.
         name: its name; of a table empty.
     """
@@ -124,12 +125,26 @@ _TYPES = """
                WHEN 'e' THEN (SELECT 'enum ' || string_agg(pg_catalog.quote_literal(e.enumlabel), ', '
                                                            ORDER BY e.enumsortorder)
                               FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
-               WHEN 'd' THEN 'domain ' || pg_catalog.format_type(t.typbasetype, t.typtypmod)
+               WHEN 'd' THEN concat_ws(' ', 'domain', pg_catalog.format_type(t.typbasetype, t.typtypmod),
+                   CASE WHEN t.typnotnull THEN 'not null' END, 'default ' || t.typdefault,
+                   (SELECT string_agg(k.conname || ' ' || pg_catalog.pg_get_constraintdef(k.oid), ', '
+                                      ORDER BY k.conname)
+                    FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
                ELSE 'type' END
     FROM pg_catalog.pg_type t
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
     WHERE n.nspname = ANY(%s) AND t.typtype IN ('e', 'd')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+"""
+# The column that holds a locale of ICU's has another name in each of PostgreSQL 14, 15 and 17.
+_COLLATIONS = """
+    SELECT n.nspname::text, 'collation', '', l.collname::text,
+           concat_ws(' ', l.collprovider::text, CASE WHEN NOT l.collisdeterministic THEN 'not deterministic' END,
+               coalesce(to_jsonb(l) ->> 'colllocale', to_jsonb(l) ->> 'colliculocale', l.collcollate::text),
+               to_jsonb(l) ->> 'collicurules')
+    FROM pg_catalog.pg_collation l
+    JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
+    WHERE n.nspname = ANY(%s)
 """
 _STATEMENTS = (
     _TABLES,
@@ -140,6 +155,7 @@ _STATEMENTS = (
     _TRIGGERS,
     _FUNCTIONS,
     _TYPES,
+    _COLLATIONS,
 )
 
 

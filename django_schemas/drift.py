@@ -4,36 +4,32 @@ migrations make of an empty schema: such a one is made, looked at, and rolled ba
 Schemas that have recorded the same migrations are compared with the same one.
 """
 
-import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 
+from .alias import SchemaAlias
 from .big_ints import widen_integers
 from .catalog import Catalog, Item, read_catalogs
 from .environments import alias_for
+from .history import Point, load, missing_from, refuse_gaps
 from .identifiers import qualified, quote
+from .making import on_scratch
 from .membership import models_of
-from .migrator import Point, load, make_plan, migrate_target, refuse_gaps, target_of
-from .records import Records, read_records
-from .schemas import drop_schema, local_lock_timeout
+from .plans import target_of
+from .records import ARRIVAL_DUE, Key, Records, read_records
+from .schemas import local_lock_timeout
 from .search_path import local_search_path
 from .target import Target
 
-__all__ = ["SCRATCH", "Finding", "Key", "behind", "find_drift", "mend"]
-
-Key = tuple[str, str]
-"""A migration: label of its app, and its name."""
-
-SCRATCH = "_check_"
-"""What the names of schemas begin with that are made for comparing, and are gone afterwards."""
+__all__ = ["Finding", "behind", "find_drift", "mend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +182,7 @@ class _State:
 
 
 def _judge(target: Target, records: Records) -> _State:
-    loader = load(target)
+    loader = load(target, records)
     # What a squashed migration stands for is recorded with it, and may have no file any more.
     known = {*loader.disk_migrations, *(old for each in loader.disk_migrations.values() for old in each.replaces)}
     findings = [
@@ -198,22 +194,24 @@ def _judge(target: Target, records: Records) -> _State:
             ("DELETE FROM django_migrations WHERE app = %s AND name = %s", (app, name)),
         )
         for app, name in sorted(records)
-        if app not in loader.labels or (app, name) not in known
+        if (app not in loader.labels or (app, name) not in known) and (app, name) != ARRIVAL_DUE
     ]
-    missing = _missing(loader)
+    missing = missing_from(loader)
     opaque = frozenset(key for key in missing if any(map(_is_opaque, loader.graph.nodes[key].operations)))
     try:
         refuse_gaps(loader)
     except InconsistentMigrationHistory as error:
         gap = Finding("history", "records", str(error), "Apply what is missing by hand, then record it.")
         return _State(findings, [gap], missing, opaque, consistent=False)
+    cut_off = [Finding("behind", "post_migrate", "A run was cut off before it was sent.", "Migrate it.")]
+    others = cut_off if ARRIVAL_DUE in records else []
     if not missing:
-        return _State(findings)
+        return _State(findings, others)
     applied = {key for key in loader.graph.nodes if key[0] in loader.labels}.difference(missing)
     late = Finding("behind", f"{len(missing)} migrations", ", ".join(map(".".join, missing)), "Migrate it.")
     return _State(
         findings,
-        [late],
+        [late, *others],
         missing,
         opaque,
         points=[key for key in sorted(applied) if not _followed(loader, key, applied)],
@@ -237,18 +235,13 @@ def behind(db: str, environment: str, schemas: Sequence[str]) -> dict[str, list[
         if not records:
             continue
         if records not in cohorts:
-            cohorts[records] = _missing(load(target_of(alias_for(db, schema, (environment,)))))
+            cohorts[records] = missing_from(load(target_of(alias_for(db, schema, (environment,))), records))
         found[schema] = cohorts[records]
     return found
 
 
 def _is_opaque(operation: Operation) -> bool:
     return isinstance(operation, RunPython | RunSQL | SeparateDatabaseAndState)
-
-
-def _missing(loader: Any) -> list[Key]:
-    missing = loader.graph.nodes.keys() - loader.applied_migrations.keys()
-    return sorted(key for key in missing if key[0] in loader.labels)
 
 
 def _followed(loader: MigrationLoader, key: tuple[str, str], applied: Collection[tuple[str, str]]) -> bool:
@@ -258,25 +251,14 @@ def _followed(loader: MigrationLoader, key: tuple[str, str], applied: Collection
 
 def _expected(db: str, environment: str, points: list[Point] | None, wide: bool) -> Catalog:
     """What an empty schema holds when it has been migrated that far, and its integers were widened or not."""
-    schema = f"{SCRATCH}{secrets.token_hex(8)}"
-    alias = alias_for(db, schema, (environment,))
-    target = target_of(alias)
 
-    def made() -> Catalog:
-        migrate_target(target, points)
+    def look(alias: SchemaAlias) -> Catalog:
         if wide:
             widen_integers(alias)
-        return read_catalogs(db, [schema])[schema]
+        return read_catalogs(db, [alias.schema])[alias.schema]
 
-    if all(migration.atomic for migration, _ in make_plan(target, points).steps):
-        with transaction.atomic(using=db):
-            catalog = made()
-            transaction.set_rollback(True, using=db)
-        return catalog
-    try:
-        return made()
-    finally:
-        drop_schema(db, schema)
+    # The long way, of which blueprints are copies.
+    return on_scratch(db, environment, look, points)
 
 
 def _differences(expected: Catalog, found: Catalog, unjudged: Collection[str]) -> list[Finding]:

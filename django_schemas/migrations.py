@@ -7,7 +7,8 @@ from .big_ints import Widened, widen_integers
 from .environments import alias_for, environments_on, home
 from .environments import environment as declared
 from .exceptions import ConfigError
-from .migrator import migrate_target, target_of
+from .migrator import migrate_target
+from .plans import target_of
 from .schemas import drop_schema
 
 __all__ = ["flush", "migrate"]

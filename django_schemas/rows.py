@@ -23,7 +23,8 @@ from .digests import Digest, digests_of, unequal
 from .exceptions import SchemasError
 from .identifiers import qualified, quote
 from .inventory import Inventory, Table, differences, inventory_of
-from .migrator import migrate_target, target_of
+from .migrator import migrate_target
+from .plans import target_of
 from .schemas import drop_schema
 from .snapshots import steady
 from .streams import Progress, pump

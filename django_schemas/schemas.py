@@ -18,7 +18,7 @@ from .alias import SchemaAlias
 from .caches import forget
 from .emptying import empty
 from .environments import environment
-from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists
+from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists, SchemaLocked
 from .identifiers import quote, validate_schema_name
 
 __all__ = [
@@ -27,8 +27,12 @@ __all__ = [
     "ensure_schema",
     "is_locked",
     "local_lock_timeout",
+    "lock_name",
+    "lock_refused",
     "lock_schema",
+    "mark_in",
     "mark_of",
+    "mark_schema",
     "marks_on",
     "rename_schema",
     "same_database",
@@ -57,10 +61,15 @@ class Mark:
         return f"django_schemas: environment {self.environment}{owner}"
 
 
+def mark_in(comment: str | None) -> Mark | None:
+    """The mark that a comment on a schema is; None if it is none."""
+    match = _MARK.fullmatch(comment or "")
+    return Mark(match["environment"], match["owner"]) if match else None
+
+
 def mark_of(db: str, schema: str) -> Mark | None:
     """The mark of a schema; None if it bears none or does not exist."""
-    match = _MARK.fullmatch(_comment(db, schema) or "")
-    return Mark(match["environment"], match["owner"]) if match else None
+    return mark_in(_comment(db, schema))
 
 
 def schema_exists(db: str, schema: str) -> bool:
@@ -75,12 +84,8 @@ def marks_on(db: str, environment: str) -> dict[str, Mark]:
             "SELECT nspname::text, obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace "
             "WHERE obj_description(oid, 'pg_namespace') LIKE 'django_schemas: environment %%' ORDER BY nspname"
         )
-        marks = [(schema, _MARK.fullmatch(comment)) for schema, comment in cursor.fetchall()]
-    return {
-        schema: Mark(environment, mark["owner"])
-        for schema, mark in marks
-        if mark and mark["environment"] == environment
-    }
+        marks = {schema: mark_in(comment) for schema, comment in cursor.fetchall()}
+    return {schema: mark for schema, mark in marks.items() if mark and mark.environment == environment}
 
 
 def schemas_of(db: str, environment: str, owner: str | None = None) -> list[str]:
@@ -128,7 +133,7 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
             # Whoever held the lock may have made it.
             if not schema_exists(alias.db, alias.schema):
                 cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}")
-                _set_mark(alias, owner)
+                mark_schema(alias, owner)
                 return True
     mark = mark_of(alias.db, alias.schema)
     if mark is None and environment(alias.environment).single_schema:
@@ -136,7 +141,7 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
     if mark is not None and mark.environment == alias.environment and owner in (None, mark.owner):
         return False
     if mark is None and adopt:
-        _set_mark(alias, owner)
+        mark_schema(alias, owner)
         return False
     raise SchemaExists(
         f"Schema {alias.schema!r} in database {alias.db!r} is there already and "
@@ -164,6 +169,15 @@ def rename_schema(db: str, schema: str, new: str) -> None:
         cursor.execute(f"ALTER SCHEMA {quote(schema)} RENAME TO {quote(new)}")
     forget(db, schema)
     forget(db, new)
+
+
+def mark_schema(alias: SchemaAlias, owner: str | None) -> None:
+    """Mark a schema as made for its environment, and for this owner if one is named, whatever mark it bears."""
+    connection: Any = connections[alias.db]
+    with connection.cursor() as cursor:
+        # Composed here: this statement takes no parameters, which is what server-side binding would send.
+        sql = f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s"
+        cursor.execute(connection.ops.compose_sql(sql, [str(Mark(alias.environment, owner))]))
 
 
 def drop_schema(db: str, schema: str) -> None:
@@ -199,6 +213,11 @@ def _refuse_others(db: str, schema: str, verb: str, done: str) -> None:
         )
 
 
+def lock_name(alias: SchemaAlias) -> str:
+    """What the key of the lock on a schema is made of."""
+    return f"django_schemas.{alias.schema}"
+
+
 def lock_schema(alias: SchemaAlias, connection: BaseDatabaseWrapper | None = None) -> None:
     """Wait for, and hold until the end of this transaction, the lock on changes to a schema's structure.
 
@@ -215,10 +234,24 @@ def is_locked(alias: SchemaAlias) -> bool:
         return not _ask_lock(alias, "pg_try_advisory_xact_lock")
 
 
+def lock_refused(alias: SchemaAlias) -> SchemaLocked:
+    """What to raise if the lock was not had, and is not waited for."""
+    return SchemaLocked(
+        f"Schema {alias.schema!r} of database {alias.db!r} is being migrated, copied or moved by another process."
+    )
+
+
 @contextmanager
-def session_lock(alias: SchemaAlias) -> Iterator[None]:
-    """Hold the same lock for a block that can be in no transaction. Not safe behind a transaction pooler."""
-    _ask_lock(alias, "pg_advisory_lock")
+def session_lock(alias: SchemaAlias, *, wait: bool = True) -> Iterator[None]:
+    """Hold the same lock for a block that can be in no transaction. Not safe behind a transaction pooler.
+
+    Raises:
+        SchemaLocked: somebody else has it, and it was not to be waited for.
+    """
+    if wait:
+        _ask_lock(alias, "pg_advisory_lock")
+    elif not _ask_lock(alias, "pg_try_advisory_lock"):
+        raise lock_refused(alias)
     try:
         yield
     finally:
@@ -248,7 +281,7 @@ def local_lock_timeout(db: str, timeout: str | None) -> Iterator[None]:
 
 def _ask_lock(alias: SchemaAlias, function: str, connection: BaseDatabaseWrapper | None = None) -> Any:
     with (connection or connections[alias.db]).cursor() as cursor:
-        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"django_schemas.{alias.schema}"])
+        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [lock_name(alias)])
         return cursor.fetchone()[0]
 
 
@@ -261,11 +294,3 @@ def _comment(db: str, schema: str) -> str | None:
         )
         row = cursor.fetchone()
     return None if row is None else str(row[0])
-
-
-def _set_mark(alias: SchemaAlias, owner: str | None) -> None:
-    connection: Any = connections[alias.db]
-    with connection.cursor() as cursor:
-        # Composed here: this statement takes no parameters, which is what server-side binding would send.
-        sql = f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s"
-        cursor.execute(connection.ops.compose_sql(sql, [str(Mark(alias.environment, owner))]))

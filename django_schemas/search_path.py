@@ -11,12 +11,24 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from .alias import SchemaAlias
 from .context import active_alias
 from .environments import alias_for, environments, primary_of
 from .identifiers import search_path
 from .replicas import note_write
+from .schemas import lock_name
+from .target import Target
 
-__all__ = ["active_search_path", "has_own_session", "local_search_path", "schema_cursor", "session_search_path"]
+__all__ = [
+    "active_search_path",
+    "begin",
+    "has_own_session",
+    "local_search_path",
+    "own_tables",
+    "schema_cursor",
+    "seeing",
+    "session_search_path",
+]
 
 
 @contextmanager
@@ -36,6 +48,30 @@ def local_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str]) -
                 cursor.execute("SELECT set_config('search_path', %s, true)", [former])
 
 
+def begin(alias: SchemaAlias, schemas: Sequence[str], lock_timeout: str | None = None, *, wait: bool) -> bool:
+    """Begin a transaction's work on a schema, in one statement: look into these schemas, and lock its structure.
+
+    Args:
+        alias: the schema whose lock is taken.
+        schemas: where unqualified names are looked up until the transaction ends.
+        lock_timeout: how long its statements wait for a lock, as PostgreSQL writes it; as long as before if None.
+        wait: whether to wait, for as long as it takes, for whoever has the schema's lock.
+
+    Returns:
+        Whether the lock was had.
+    """
+    locked = "pg_try_advisory_xact_lock(key)" if not wait else "pg_advisory_xact_lock(key) IS NOT NULL"
+    with connections[alias.db].cursor() as cursor:
+        # The timeout is set behind the lock, which another migration may hold for long.
+        cursor.execute(
+            f"SELECT {locked}, set_config('search_path', %s, true), "
+            "set_config('lock_timeout', coalesce(%s, current_setting('lock_timeout')), true) "
+            "FROM hashtextextended(%s, 0) AS key",
+            [search_path(schemas), lock_timeout, lock_name(alias)],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def active_search_path(db: str) -> AbstractContextManager[None]:
     """A block that looks into the schema of the active placement on a database; the usual search_path without one.
 
@@ -43,6 +79,16 @@ def active_search_path(db: str) -> AbstractContextManager[None]:
     """
     alias = active_alias(tuple(environments()), primary_of(db))
     return nullcontext() if alias is None else local_search_path(connections[db], (alias.schema,))
+
+
+def own_tables(target: Target) -> AbstractContextManager[None]:
+    """A context in which only the target's own tables can be seen, none of ADDITIONAL_SCHEMAS."""
+    return seeing(target, target.search_path[:1])
+
+
+def seeing(target: Target, schemas: Sequence[str]) -> AbstractContextManager[None]:
+    """A context in which these schemas are looked into; the usual search_path for models of no environment."""
+    return nullcontext() if target.alias is None else local_search_path(connections[target.db], schemas)
 
 
 def _current(cursor: CursorWrapper) -> str:

@@ -2,11 +2,12 @@
 
 from django.db import DatabaseError
 
-__all__ = ["DEADLOCK", "LOCK_NOT_AVAILABLE", "sqlstate_of"]
+__all__ = ["DEADLOCK", "LOCK_NOT_AVAILABLE", "UNDEFINED_TABLE", "sqlstate_of"]
 
 LOCK_NOT_AVAILABLE = "55P03"
 """A lock was not had within lock_timeout."""
 DEADLOCK = "40P01"
+UNDEFINED_TABLE = "42P01"
 
 
 def sqlstate_of(error: DatabaseError) -> str | None:

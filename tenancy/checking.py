@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from django_schemas import drift
 from django_schemas.drift import Finding
 from django_schemas.environments import databases_of
+from django_schemas.making import SCRATCH
 from django_schemas.placement import Placement
 from django_schemas.schemas import Mark, drop_schema, marks_on
 
 from .conf import conf
 from .exceptions import TenantBusy
+from .filling import strays
 from .models import AbstractTenant
+from .pool import pooled_id
 from .registry import tenant_model
 from .states import Status
 from .work import working_on
@@ -66,9 +69,13 @@ def find_debris() -> Iterator[Trouble]:
     tenants = {str(tenant.pk): tenant for tenant in tenant_model()._default_manager.all()}
     for db in databases_of(conf.environment):
         for schema, mark in marks_on(db, conf.environment).items():
+            if pooled_id(schema, mark):
+                continue
             finding = _debris(Placement(db, schema), tenants.get(mark.owner or ""), mark)
             if finding is not None:
                 yield Trouble(Placement(db, schema), finding, tenants.get(mark.owner or ""))
+        for schema in strays(db):
+            yield Trouble(Placement(db, schema), _stray(schema))
 
 
 def mend(troubles: Sequence[Trouble]) -> Iterator[tuple[Trouble, Exception | None]]:
@@ -124,9 +131,14 @@ def _misplaced(tenant: AbstractTenant, mark: Mark | None) -> Finding | None:
     )
 
 
+def _stray(schema: str) -> Finding:
+    detail = "It was made to be ready for a tenant, and the pool does not know it."
+    return Finding("pool", f"schema {schema}", detail, "manage.py tenant pool")
+
+
 def _debris(place: Placement, owner: AbstractTenant | None, mark: Mark) -> Finding | None:
     subject = f"schema {place.schema}"
-    if owner is None and place.schema.startswith(drift.SCRATCH):
+    if owner is None and place.schema.startswith(SCRATCH):
         return Finding("scratch", subject, "A check that was cut off left it.", "Drop it.")
     if owner is None:
         whose = f"tenant {mark.owner}, which is not in the registry" if mark.owner else "nobody"

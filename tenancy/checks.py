@@ -38,6 +38,7 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         odd_refusal_views,
         odd_numbers,
         odd_base_domain,
+        odd_behind,
         no_session_yet,
         no_verifier,
         odd_grace,
@@ -160,7 +161,7 @@ def odd_refusal_views() -> Iterator[CheckMessage]:
 
 def odd_numbers() -> Iterator[CheckMessage]:
     """E013: a setting that is a number is none, or is negative."""
-    for key in ("CACHE_SIZE", "CACHE_TTL_S", "RETRY_AFTER_S", "STALE_S"):
+    for key in ("CACHE_SIZE", "CACHE_TTL_S", "POOL", "RETRY_AFTER_S", "STALE_S"):
         value = conf.tenancy.get(key, 0)
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             yield Error(f"TENANCY[{key!r}] is {value!r}; it is a number, 0 or more.", id="tenancy.E013")
@@ -177,6 +178,12 @@ def odd_base_domain() -> Iterator[CheckMessage]:
             hint="Write a host name without a port, and in punycode if it is an international one.",
             id="tenancy.E014",
         )
+
+
+def odd_behind() -> Iterator[CheckMessage]:
+    """E016: BEHIND is none of its values."""
+    if conf.behind not in ("serve", "refuse"):
+        yield Error(f"TENANCY['BEHIND'] is {conf.behind!r}; it is 'serve' or 'refuse'.", id="tenancy.E016")
 
 
 def no_session_yet() -> Iterator[CheckMessage]:

@@ -24,6 +24,8 @@ REGISTRY = "registry"
 KEYS = frozenset(
     (
         "BASE_DOMAIN",
+        "BEHIND",
+        "BLUEPRINT",
         "CACHE_SIZE",
         "CACHE_TTL_S",
         "CLONE_EXCLUDE",
@@ -34,6 +36,7 @@ KEYS = frozenset(
         "GRACE_DAYS",
         "LISTEN",
         "PLACING",
+        "POOL",
         "PROVISIONING",
         "PUBLIC_URLCONF",
         "REFUSAL_VIEWS",
@@ -182,6 +185,23 @@ class Conf:
         return chosen
 
     @property
+    def blueprint(self) -> bool:
+        """`BLUEPRINT`: whether schemas of new tenants are made by a blueprint; else each by migrations; True."""
+        return bool(self.tenancy.get("BLUEPRINT", True))
+
+    @property
+    def pool(self) -> int:
+        """`POOL`: how many ready schemas each of `DATABASES` keeps for new tenants; 0 by default: none."""
+        return int(self.tenancy.get("POOL", 0))
+
+    @property
+    def behind(self) -> str:
+        """`BEHIND`: what becomes of requests for tenants whose schema lacks a migration: `"serve"` (the default), or
+        `"refuse"`: 503.
+        """
+        return str(self.tenancy.get("BEHIND", "serve"))
+
+    @property
     def grace_days(self) -> float:
         """`GRACE_DAYS`: how long after its deletion `tenant purge --all` leaves a tenant, in days; 30 by default."""
         return float(self.tenancy.get("GRACE_DAYS", 30))
@@ -256,7 +276,7 @@ class Conf:
 
     @property
     def refusal_views(self) -> Mapping[str, str]:
-        """`REFUSAL_VIEWS`: views, as dotted paths, that answer for `unknown`, `suspended` or `unavailable` tenants."""
+        """`REFUSAL_VIEWS`: views, as dotted paths, that answer for `unknown`, `suspended`, ... tenants."""
         value: Mapping[str, str] = self.tenancy.get("REFUSAL_VIEWS", {})
         return value
 

@@ -8,6 +8,7 @@ __all__ = [
     "MoveRefused",
     "MoveUnfinished",
     "NoCurrentTenant",
+    "ProvisioningCancelled",
     "ProvisioningFailed",
     "RegistryUnavailable",
     "TenancyError",
@@ -75,3 +76,7 @@ class MoveUnfinished(TenancyError):
 
 class ProvisioningFailed(TenancyError):
     """A tenant's schema could not be made."""
+
+
+class ProvisioningCancelled(ProvisioningFailed):
+    """A tenant was cancelled or deleted while its schema was being made. Nothing is left of that."""

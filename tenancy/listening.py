@@ -10,7 +10,7 @@ import atexit
 import logging
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -20,7 +20,7 @@ from django.db import connections
 
 from django_schemas.apart import connect, hung_up_by
 
-__all__ = ["begin", "stop", "tell"]
+__all__ = ["begin", "stop", "tell", "tell_all"]
 
 CHANNEL = "tenancy_registry"
 IDLE_S = 60.0
@@ -33,8 +33,13 @@ _logger = logging.getLogger("tenancy.registry")
 
 def tell(using: str, *words: str) -> None:
     """Tell all processes that listen, as the transaction of this database commits."""
+    tell_all(using, [" ".join(words)])
+
+
+def tell_all(using: str, messages: Sequence[str]) -> None:
+    """Tell them several things, by one statement."""
     with connections[using].cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, " ".join(words)])
+        cursor.execute("SELECT pg_notify(%s, message) FROM unnest(%s::text[]) message", [CHANNEL, list(messages)])
 
 
 class _Listener(Thread):

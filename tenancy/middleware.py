@@ -23,8 +23,9 @@ from .exceptions import RegistryUnavailable, UnknownTenant
 from .models import AbstractTenant
 from .paths import behind, script_prefix
 from .proxies import drop_untrusted
-from .refusals import UNAVAILABLE, UNKNOWN, Refusal, redirect, refusal_of, refuse
+from .refusals import MIGRATING, UNAVAILABLE, UNKNOWN, Refusal, redirect, refusal_of, refuse
 from .resolvers import Resolution, host_of, load_resolvers
+from .standing import is_behind, newest
 
 __all__ = ["TenantMiddleware"]
 
@@ -45,11 +46,14 @@ class TenantMiddleware:
         if self.is_async:
             markcoroutinefunction(self)
         self.resolvers = load_resolvers(conf.resolvers)
+        self.refuses_behind = conf.behind == "refuse"
         # What only looks up is asked in the event loop first: what is remembered takes no thread.
         self.only_look_up = all(getattr(resolver, "only_looks_up", False) for resolver in self.resolvers)
         # Loaded here, not within the first request: what is made as a module is loaded belongs to no tenant.
         for urlconf in filter(None, (conf.root_urlconf, conf.public_urlconf)):
             import_module(urlconf)
+        if self.refuses_behind:
+            newest()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer a request, within its tenant or without a view."""
@@ -96,7 +100,10 @@ class TenantMiddleware:
         except RegistryUnavailable:
             return UNAVAILABLE
         resolution = found if isinstance(found, Resolution) else Resolution(found)
-        return refusal_of(resolution.tenant.status) or resolution
+        refusal = refusal_of(resolution.tenant.status)
+        if refusal is None and self.refuses_behind and is_behind(resolution.tenant):
+            return MIGRATING
+        return refusal or resolution
 
     async def _aresolve(self, request: HttpRequest) -> Resolution | Refusal | None:
         if self.only_look_up:

@@ -23,22 +23,34 @@ from django_schemas.identifiers import MAX_BYTES, validate_schema_name
 from django_schemas.placement import Placement
 
 from . import signals
+from .blueprints import KeptBlueprint
 from .conf import REGISTRY, conf
 from .events import TenantEvent, record
 from .exceptions import TenancyError, TenantExists
 from .hosts import HOST, canonical_host
 from .managers import TenantManager
 from .placing import choose_database
+from .pool import PooledSchema
+from .runs import FleetRun
 from .states import Status, check_transition
 
-__all__ = ["AbstractDomain", "AbstractTenant", "Domain", "Tenant", "TenantEvent"]
+__all__ = [
+    "AbstractDomain",
+    "AbstractTenant",
+    "Domain",
+    "FleetRun",
+    "KeptBlueprint",
+    "PooledSchema",
+    "Tenant",
+    "TenantEvent",
+]
 
 SLUG = r"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"
 _SCHEMA = r"\A[a-z_][a-z0-9_-]*\Z"
 _RESERVED_SCHEMA = r"\A(pg_.*|information_schema|public)\Z"
 
 _ACTIVE = Status.ACTIVE.value
-_LIFE = ("slug", "db", "schema_name", "status", "status_reason", "status_since", "work")
+_LIFE = ("slug", "db", "schema_name", "status", "status_reason", "status_since", "work", "migrated_to")
 """What changes by the functions of `lifecycle` alone."""
 
 validate_slug = RegexValidator(
@@ -59,6 +71,7 @@ class AbstractTenant(models.Model):
         status_since: since when it has it.
         settings: what the project keeps of this tenant: plan, limits, features.
         work: what is being done to it, and how far that has come, so that it can be resumed: see `work`. None mostly.
+        migrated_to: how far its schema has come, as far as is known: see `standing`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -71,6 +84,7 @@ class AbstractTenant(models.Model):
     status_since = models.DateTimeField(default=timezone.now, editable=False)
     settings = models.JSONField(default=dict, blank=True)
     work = models.JSONField(null=True, blank=True, editable=False)
+    migrated_to = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -138,9 +152,9 @@ class AbstractTenant(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row; for a new tenant choose slug, schema and database where not given, and provision it.
 
-        What has functions of its own (status, placement, slug, work) is written by these alone, so an object that was
-        read a while ago undoes nothing that was done to the tenant since. A status that was assigned is set as by
-        `set_status`.
+        What has functions of its own (status, placement, slug, work, standing) is written by these alone, so an object
+        that was read a while ago undoes nothing that was done to the tenant since. A status that was assigned is set as
+        by `set_status`.
 
         Raises:
             IllegalTransition: a status was assigned that may not follow the present one.

@@ -7,27 +7,34 @@ schema and a tenant that is *failed*, with the reason; a process that dies leave
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
 from django.dispatch import Signal
 
-from django_schemas.migrator import Progress, migrate_target, target_of
+from django_schemas.executor import Progress
+from django_schemas.migrator import migrate_target
+from django_schemas.plans import target_of
 
 from . import signals
+from .cancelling import cancelled, checked, is_cancelled, leave_nothing
+from .claiming import claim
 from .conf import conf
 from .exceptions import IllegalTransition, ProvisioningFailed, TenantNotActive
 from .models import AbstractTenant, slug_of
 from .registry import tenant_model
 from .releasing import names_of, wait_until_free
+from .standing import newest, note, read
 from .states import Status, check_transition
 from .work import working_on
 
-__all__ = ["fail", "migrate", "on_created", "postponed", "provision", "reason_of", "unfinished"]
+__all__ = ["fail", "migrate", "on_created", "postponed", "provision", "reason_of", "reporting", "unfinished"]
 
 _postponed: ContextVar[bool] = ContextVar("tenancy_postponed", default=False)
+_progress: ContextVar[Progress | None] = ContextVar("tenancy_progress", default=None)
 
 
 @contextmanager
@@ -38,6 +45,16 @@ def postponed() -> Iterator[None]:
         yield
     finally:
         _postponed.reset(token)
+
+
+@contextmanager
+def reporting(progress: Progress) -> Iterator[None]:
+    """Tell of each migration of a tenant that is provisioned in a block, as by creating it."""
+    token = _progress.set(progress)
+    try:
+        yield
+    finally:
+        _progress.reset(token)
 
 
 def on_created(sender: type[AbstractTenant], tenant: AbstractTenant, **kwargs: Any) -> None:
@@ -77,15 +94,20 @@ def provision(tenant: AbstractTenant, progress: Progress | None = None) -> None:
 
     Args:
         tenant: whose.
-        progress: told of each migration.
+        progress: told of each migration; a schema that is taken from the pool needs none.
 
     Raises:
         IllegalTransition: the tenant is neither *provisioning* nor *failed*.
+        ProvisioningCancelled: it was cancelled, or deleted, meanwhile or before this began.
         ProvisioningFailed: the schema could not be made; the tenant is *failed* with the reason.
     """
     # Whoever makes the schema holds the lock on it; one for the tenant would take a connection more, of which a pooler
     # may have none to give while as many tenants are made at once.
+    expected = tenant.status
     tenant.refresh_from_db()
+    if expected == Status.PROVISIONING and is_cancelled(tenant):
+        # What was enqueued is not begun. Who tries again knows that it has failed.
+        raise cancelled(tenant.slug, tenant.status)
     if tenant.work is not None and tenant.work["kind"] != "provision":
         # An empty schema would be taken for the one that it was to be filled with.
         raise IllegalTransition(
@@ -97,11 +119,11 @@ def provision(tenant: AbstractTenant, progress: Progress | None = None) -> None:
     signals.tenant_provisioning.send(sender=type(tenant), tenant=tenant)
     try:
         wait_until_free(*names_of(tenant))
-        _migrate(tenant, progress=progress)
-        tenant.set_status(Status.ACTIVE, was=Status.PROVISIONING)
+        if not claim(tenant):
+            _migrate(tenant, progress=checked(tenant, progress or _progress.get()))
+        tenant.set_status(Status.ACTIVE, was=Status.PROVISIONING, migrated_to=newest())
     except Exception as error:
-        fail(tenant, error)
-        raise ProvisioningFailed(f"Tenant {tenant.slug!r} could not be provisioned: {reason_of(error)}") from error
+        raise fail(tenant, error) from error
     _once_committed(signals.tenant_provisioned, tenant)
 
 
@@ -124,21 +146,31 @@ def migrate(tenant: AbstractTenant, **options: Any) -> Any:
         tenant.refresh_from_db()
         if tenant.status in (Status.MOVING, Status.DELETING, Status.GONE):
             raise TenantNotActive(f"Tenant {tenant.slug!r} is {tenant.status}: its schema is not migrated.")
-        return _migrate(tenant, **options)
+        done = _migrate(tenant, **options)
+        for stands in read(tenant.db, [tenant.schema_name]).values():
+            note([tenant], stands)
+        return done
 
 
 def _migrate(tenant: AbstractTenant, **options: Any) -> Any:
-    return migrate_target(target_of(tenant.alias), owner=str(tenant.pk), **options)
+    return migrate_target(target_of(tenant.alias), owner=str(tenant.pk), blueprint=conf.blueprint, **options)
 
 
-def fail(tenant: AbstractTenant, error: Exception, clean_up: Callable[[AbstractTenant], None] | None = None) -> None:
-    """Have a tenant that could not be made be *failed*, if that can be written down.
+def fail(
+    tenant: AbstractTenant, error: Exception, clean_up: Callable[[AbstractTenant], None] | None = None
+) -> ProvisioningFailed:
+    """Have a tenant that could not be made be *failed*, if that can be written down. Of one that was given up meanwhile
+    nothing is left.
 
     Args:
         tenant: whose provisioning it was.
         error: why.
         clean_up: called once it is written down.
+
+    Returns:
+        The error to raise.
     """
+    failed = ProvisioningFailed(f"Tenant {tenant.slug!r} could not be provisioned: {reason_of(error)}")
     for db in {tenant.db, tenant.registry}:
         if not connections[db].in_atomic_block:
             # It may be the connection itself that failed.
@@ -148,10 +180,24 @@ def fail(tenant: AbstractTenant, error: Exception, clean_up: Callable[[AbstractT
         tenant.set_status(Status.FAILED, reason_of(error), was=Status.PROVISIONING)
         if clean_up is not None:
             clean_up(tenant)
-    except (DatabaseError, InterfaceError, IllegalTransition):
-        # Nothing can be written down, or the answer alone was lost: the row says where to go on.
-        return
+    except (IllegalTransition, ObjectDoesNotExist):
+        return _given_up(tenant) or failed
+    except (DatabaseError, InterfaceError):
+        # Nothing can be written down: the row says where to go on.
+        return failed
     _once_committed(signals.tenant_provisioning_failed, tenant, error=error)
+    return failed
+
+
+def _given_up(tenant: AbstractTenant) -> ProvisioningFailed | None:
+    """Leave nothing of a tenant that was given up; None if it was not: then only an answer was lost."""
+    with suppress(DatabaseError, InterfaceError):
+        if leave_nothing(tenant):
+            row = type(tenant)._default_manager.using(tenant.registry).filter(pk=tenant.pk).first()
+            if row is not None:
+                tenant.refresh_from_db()
+            return cancelled(tenant.slug, row and row.status)
+    return None
 
 
 def _once_committed(signal: Signal, tenant: AbstractTenant, **values: Any) -> None:

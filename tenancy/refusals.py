@@ -1,4 +1,5 @@
-"""The answers that no view of a tenant gave: to requests for tenants that are unknown, suspended or unavailable.
+"""The answers that no view of a tenant gave: to requests for tenants that are unknown, suspended,
+unavailable, or behind with their migrations.
 
 A project replaces one by a view (`TENANCY["REFUSAL_VIEWS"]`) or by a template.
 """
@@ -17,7 +18,7 @@ from django.utils.module_loading import import_string
 from .conf import conf
 from .states import Status
 
-__all__ = ["KINDS", "UNAVAILABLE", "UNKNOWN", "Refusal", "redirect", "refusal_of", "refuse"]
+__all__ = ["KINDS", "MIGRATING", "UNAVAILABLE", "UNKNOWN", "Refusal", "redirect", "refusal_of", "refuse"]
 
 KEEP_REDIRECT_S = 300
 """How long clients may remember a redirect: a tenant's primary host may be another one tomorrow."""
@@ -43,7 +44,10 @@ UNAVAILABLE = Refusal(
     "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "This account is not available at the moment. Please try again."
 )
 _SUSPENDED = Refusal("suspended", HTTPStatus.FORBIDDEN, "This account is suspended.")
-KINDS = frozenset(each.kind for each in (UNKNOWN, UNAVAILABLE, _SUSPENDED))
+MIGRATING = Refusal(
+    "migrating", HTTPStatus.SERVICE_UNAVAILABLE, "This account is being brought up to date. Please try again."
+)
+KINDS = frozenset(each.kind for each in (UNKNOWN, UNAVAILABLE, MIGRATING, _SUSPENDED))
 
 _ACTIVE = Status.ACTIVE.value
 _BY_STATUS = {

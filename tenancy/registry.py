@@ -7,7 +7,7 @@ back. While the database can't be asked, what was remembered serves for `STALE_S
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from time import monotonic
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "primary_host_of",
     "remembered",
     "tell_of_change",
+    "tell_of_changes",
     "tenant_and_redirect",
     "tenant_by_host",
     "tenant_by_slug",
@@ -130,6 +131,17 @@ def tell_of_change(instance: AbstractTenant | AbstractDomain, using: str, **kwar
         pk, keys = instance.tenant_id, (("host", instance.host),)
     listening.tell(using, str(pk), *(host for _, host in keys))
     transaction.on_commit(lambda: _memory.forget(pk, *keys), using=using)
+
+
+def tell_of_changes(using: str, pks: Collection[Any]) -> None:
+    """Forget many tenants in all processes as a change to them is committed: one that sent no signal, as `update()`."""
+    listening.tell_all(using, [str(pk) for pk in pks])
+
+    def forget_them() -> None:
+        for pk in pks:
+            _memory.forget(pk)
+
+    transaction.on_commit(forget_them, using=using)
 
 
 def _told(words: list[str]) -> None:

@@ -8,8 +8,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.migrations import Migration
 from django.db.migrations.loader import AmbiguityError, MigrationLoader
 
+from ..history import Point
 from ..membership import app_labels_of
-from ..migrator import Plan, Point, make_plan, migrate_target
+from ..migrator import migrate_target
+from ..plans import Plan, make_plan
 from ..target import Target
 
 __all__ = ["Reporter", "points"]

@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS
 
 from ..context import active_alias
 from ..environments import environments, environments_on
-from ..migrator import make_plan, target_of, targets_on
+from ..plans import make_plan, target_of, targets_on
 
 __all__ = ["MigrationCheck", "command_behind"]
 

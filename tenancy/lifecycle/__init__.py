@@ -2,6 +2,7 @@
 with its `work` written down, to be resumed.
 """
 
+from ..cancelling import cancel
 from .cloning import clone
 from .deletion import delete, purge, restore
 from .domains import add_domain, make_primary, redirect_domain, remove_domain, verify_domain
@@ -16,6 +17,7 @@ from .watching import provision_in_background
 __all__ = [
     "abort_move",
     "add_domain",
+    "cancel",
     "clone",
     "delete",
     "drop_leftovers",

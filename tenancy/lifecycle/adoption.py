@@ -19,9 +19,11 @@ from django.db import IntegrityError, connections, models, transaction
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
 from django_schemas.environments import environments, home
+from django_schemas.history import check_history
 from django_schemas.identifiers import qualified, quote
 from django_schemas.membership import app_labels_of, environments_of, models_of
-from django_schemas.migrator import check_history, make_records, target_of, targets_on
+from django_schemas.migrator import make_records
+from django_schemas.plans import target_of, targets_on
 from django_schemas.records import read_records
 from django_schemas.schemas import ensure_schema, lock_schema, mark_of, schema_exists
 
@@ -29,7 +31,9 @@ from ..conf import conf
 from ..events import record
 from ..exceptions import AdoptionRefused, TenantExists
 from ..models import AbstractTenant
+from ..pool import pooled_id
 from ..registry import domain_model, tell_of_change, tenant_model
+from ..standing import read
 from ..states import Status
 from ..work import working_on
 
@@ -220,6 +224,7 @@ def _register(tenant: AbstractTenant, hosts: Iterable[Host], **data: Any) -> Non
     """Write the rows of a tenant that has its schema, without what follows the making of one."""
     registry = tenant.registry
     tenant.status = Status.ACTIVE
+    tenant.migrated_to = read(tenant.db, [tenant.schema_name])[tenant.schema_name]
     try:
         with transaction.atomic(using=registry):
             type(tenant)._default_manager.using(registry).bulk_create([tenant])
@@ -258,7 +263,7 @@ def _take_over_mark(tenant: AbstractTenant) -> None:
         owner = UUID(mark.owner or "")
     except ValueError:
         owner = None
-    if mark.environment != conf.environment or owner is None:
+    if mark.environment != conf.environment or owner is None or pooled_id(tenant.schema_name, mark):
         raise AdoptionRefused(f"Schema {tenant.placement} belongs to another ({mark}).")
     if tenant_model()._default_manager.filter(pk=owner).exists():
         raise AdoptionRefused(f"Schema {tenant.placement} is marked as that of another tenant ({mark}).")

@@ -12,12 +12,13 @@ from django.db import connections
 from django_schemas.schemas import drop_schema
 
 from .. import signals
-from ..exceptions import ProvisioningFailed, TenancyError
+from ..exceptions import TenancyError
 from ..models import AbstractTenant
 from ..ownership import owned
 from ..provisioning import fail
 from ..registry import tenant_model
 from ..releasing import names_of, wait_until_free
+from ..standing import read
 from ..states import Status, check_transition
 from ..work import working_on
 
@@ -73,10 +74,10 @@ def fill(tenant: AbstractTenant, fill_schema: Callable[[AbstractTenant], None]) 
             wait_until_free(*names_of(tenant))
             _drop(tenant)
             fill_schema(tenant)
-            tenant.set_status(Status.ACTIVE, was=Status.PROVISIONING, work=None)
+            standing = read(tenant.db, [tenant.schema_name])[tenant.schema_name]
+            tenant.set_status(Status.ACTIVE, was=Status.PROVISIONING, work=None, migrated_to=standing)
         except Exception as error:
-            fail(tenant, error, clean_up=_drop)
-            raise ProvisioningFailed(f"Tenant {tenant.slug!r} could not be made: {error}") from error
+            raise fail(tenant, error, clean_up=_drop) from error
     signals.tenant_provisioned.send(sender=type(tenant), tenant=tenant)
 
 

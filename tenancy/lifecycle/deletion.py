@@ -4,6 +4,7 @@ A deleted tenant's schema is renamed, so that whatever is still bound to it find
 its `work` until it is restored or purged. Its slug, hosts and placement stay taken until then.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from django_schemas.placement import Placement
 from django_schemas.schemas import drop_schema, rename_schema, schema_exists
 
 from .. import signals
+from ..cancelling import cancel
 from ..events import record
 from ..exceptions import IllegalTransition, TenancyError
 from ..models import AbstractTenant
@@ -34,12 +36,17 @@ def aside(tenant: AbstractTenant) -> Placement:
 def delete(tenant: AbstractTenant, reason: str = "") -> None:
     """Stop serving a tenant for good. Its schema is set aside until `purge`; `restore` brings it back until then.
 
-    What is under way on a tenant that is served, or moving, is brought to its end first.
+    What is under way on a tenant that is served, or moving, is brought to its end first. One that is being made is
+    cancelled.
 
     Raises:
         IllegalTransition: it is being purged.
         TenantBusy: another process works on it.
     """
+    tenant.refresh_from_db()
+    if tenant.status == Status.PROVISIONING:
+        with suppress(IllegalTransition):  # It was made just now.
+            cancel(tenant)
     with working_on(tenant.slug):
         tenant.refresh_from_db()
         if tenant.work is not None and tenant.status in (Status.ACTIVE, Status.SUSPENDED, Status.MOVING):

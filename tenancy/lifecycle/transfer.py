@@ -11,7 +11,8 @@ import django_schemas
 from django_schemas.digests import digests_of
 from django_schemas.exceptions import SchemasError
 from django_schemas.inventory import Inventory, Sequence, Table, inventory_of
-from django_schemas.migrator import migrate_target, target_of
+from django_schemas.migrator import migrate_target
+from django_schemas.plans import target_of
 from django_schemas.rows import excluding, filling, make_empty, positions_of, records_of, set_positions
 from django_schemas.snapshots import snapshot
 from django_schemas.streams import Meter, Progress, read_rows, write_rows

@@ -13,18 +13,16 @@ from threading import Thread
 from typing import Any
 
 from django.db import OperationalError, connections
-from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
-from django_schemas.membership import app_labels_of
 from django_schemas.schemas import is_locked
 
-from ..conf import conf
 from ..events import acting, actor
 from ..exceptions import TenancyError, TenantBusy
 from ..models import AbstractTenant
 from ..provisioning import provision
 from ..registry import tenant_model
+from ..standing import plan
 from ..states import Status
 from ..work import working_on
 from .resuming import resume_work, resumes
@@ -94,10 +92,7 @@ def progress_of(tenant: AbstractTenant) -> Progress:
 
 def _migrations() -> list[str]:
     """The migrations that a new tenant's schema runs, in order, as `app.name`."""
-    labels = app_labels_of(conf.environment)
-    graph = MigrationLoader(None, ignore_no_migrations=True).graph
-    plan = dict.fromkeys(key for leaf in graph.leaf_nodes() for key in graph.forwards_plan(leaf) if key[0] in labels)
-    return [".".join(key) for key in plan]
+    return [".".join(key) for key in plan()]
 
 
 @resumes(KIND)

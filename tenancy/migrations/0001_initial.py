@@ -47,6 +47,56 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='KeptBlueprint',
+            fields=[
+                ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('environment', models.CharField(max_length=63)),
+                ('parts', models.TextField()),
+                ('made_at', models.DateTimeField(auto_now=True)),
+            ],
+            options={
+                'verbose_name': 'blueprint',
+                'ordering': ('-made_at',),
+                'db_environment': 'registry',
+            },
+        ),
+        migrations.CreateModel(
+            name='FleetRun',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('started_at', models.DateTimeField(auto_now_add=True)),
+                ('seen_at', models.DateTimeField(auto_now_add=True)),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('actor', models.CharField(blank=True, default='', max_length=200)),
+                ('selection', models.JSONField(default=dict)),
+                ('goal', models.JSONField(null=True)),
+                ('total', models.IntegerField()),
+                ('counts', models.JSONField(default=dict)),
+                ('reasons', models.JSONField(default=dict)),
+            ],
+            options={
+                'verbose_name': 'run of the fleet',
+                'verbose_name_plural': 'runs of the fleet',
+                'ordering': ('pk',),
+                'db_environment': 'registry',
+            },
+        ),
+        migrations.CreateModel(
+            name='PooledSchema',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('db', models.CharField(max_length=63, verbose_name='database')),
+                ('schema_name', models.CharField(max_length=63, verbose_name='schema')),
+                ('state', models.CharField(max_length=64)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+            ],
+            options={
+                'verbose_name': 'ready schema',
+                'ordering': ('created_at',),
+                'db_environment': 'registry',
+            },
+        ),
+        migrations.CreateModel(
             name='Tenant',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -59,6 +109,7 @@ class Migration(migrations.Migration):
                 ('status_since', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('settings', models.JSONField(blank=True, default=dict)),
                 ('work', models.JSONField(blank=True, editable=False, null=True)),
+                ('migrated_to', models.JSONField(blank=True, editable=False, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
             ],

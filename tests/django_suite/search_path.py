@@ -12,7 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from django_schemas.alias import SchemaAlias
 from django_schemas.identifiers import quote, search_path
-from django_schemas.migrator import target_of
+from django_schemas.plans import target_of
 from django_schemas.target import target_is
 
 from .expectations import Regime

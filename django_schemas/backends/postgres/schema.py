@@ -13,6 +13,7 @@ from django.db.backends.postgresql import schema
 from ...environments import environment
 from ...identifiers import qualified
 from ...search_path import local_search_path
+from ...settling import settled
 from ...target import migrating
 from .operations import DatabaseOperations
 
@@ -35,8 +36,15 @@ class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
 
     def execute(self, sql: Any, params: Any = ()) -> None:
         """Run a statement. An extension, which a database has but once, goes where all schemas find it."""
+        with settled(self.connection, str(sql), lambda each: self._send(each, None)):
+            self._send(sql, params)
+
+    def _send(self, sql: Any, params: Any) -> None:
         with self._shared_path() if _CREATE_EXTENSION.match(str(sql)) else nullcontext():
             super().execute(sql, params)
+        listener = cast(Any, self.connection).listener
+        if listener is not None:
+            listener(str(sql) if params is None else self.connection.ops.compose_sql(str(sql), params))
 
     @property
     def _ops(self) -> DatabaseOperations:

@@ -6,7 +6,8 @@ from typing import Any
 from django.db import OperationalError, connections
 
 from ...environments import environments_on, primary_of
-from ...migrator import check_history, targets_on
+from ...history import check_history
+from ...plans import targets_on
 from ...target import records_unread
 from ..wrapping import command_behind
 

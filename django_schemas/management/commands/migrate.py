@@ -9,7 +9,7 @@ from django.core.management.commands import migrate
 from ...environments import environments_on
 from ...exceptions import SchemasError
 from ...membership import app_labels_of
-from ...migrator import targets_on
+from ...plans import targets_on
 from ...target import Target
 from ..reporting import Reporter
 

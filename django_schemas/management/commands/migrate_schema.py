@@ -10,7 +10,7 @@ from ...alias import SchemaAlias
 from ...big_ints import widen_integers
 from ...environments import alias_for, environment, environments_on, home
 from ...exceptions import SchemasError
-from ...migrator import target_of
+from ...plans import target_of
 from ..reporting import Reporter
 
 __all__ = ["Command"]

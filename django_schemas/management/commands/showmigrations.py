@@ -12,8 +12,10 @@ from django.db import connections
 
 from ...context import active_alias
 from ...environments import environments, environments_on, primary_of
+from ...history import load
 from ...membership import app_labels_of
-from ...migrator import load, own_tables, target_of, targets_on
+from ...plans import target_of, targets_on
+from ...search_path import own_tables
 from ...target import Target
 from ..reporting import describe
 

@@ -3,13 +3,14 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import adopting, checking, copying, listing, making, moving, naming, resuming, running, serving
+from . import adopting, checking, copying, listing, making, migrating, moving, naming, resuming, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
 
 SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *making.SUBCOMMANDS,
+    *migrating.SUBCOMMANDS,
     *adopting.SUBCOMMANDS,
     *listing.SUBCOMMANDS,
     *serving.SUBCOMMANDS,

@@ -28,6 +28,7 @@ def facts_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
             "domains": hosts[tenant.pk],
             "created_at": tenant.created_at.isoformat(),
             "work": tenant.work,
+            "migrated_to": tenant.migrated_to,
         }
         for tenant in tenants
     ]

@@ -1,24 +1,24 @@
-"""`tenant create`, `provision` and `migrate`: schemas are made, and brought up to date."""
+"""`tenant create`, `provision`, `cancel`, `blueprint` and `pool`: schemas are made, or made ready."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from django_schemas.drift import Key
+from django_schemas.blueprint import Part
+from django_schemas.making import blueprint_of
 
 from ... import lifecycle
+from ...conf import conf
 from ...exceptions import TenantExists
-from ...fleet import behind
+from ...filling import fill, ready, sweep
 from ...hosts import canonical_host
-from ...models import AbstractTenant
-from ...provisioning import migrate, unfinished
+from ...provisioning import reason_of, reporting, unfinished
 from ...registry import domain_model, tenant_model
+from ...standing import plan
 from ...states import Status
 from .subcommand import Subcommand
-from .workers import Outcome
 
 __all__ = ["SUBCOMMANDS"]
 
@@ -48,11 +48,12 @@ class Create(Subcommand):
             taken = taken.exclude(tenant_id=tenant.pk)
         if taken:
             raise TenantExists(f"Host {', '.join(map(str, taken))} is taken by another tenant: nothing was done.")
-        if tenant is None:
-            tenant = tenant_model()(name=options["name"], **given)
-            tenant.save()
-        else:
-            lifecycle.resume_work(tenant)
+        with self.progress(len(plan())) as advance, reporting(_counting(advance)):
+            if tenant is None:
+                tenant = tenant_model()(name=options["name"], **given)
+                tenant.save()
+            else:
+                lifecycle.resume_work(tenant)
         for host in hosts:
             lifecycle.add_domain(tenant, host)
         done = self.style.SUCCESS(f"Tenant {tenant.slug} is {tenant.status}")
@@ -74,48 +75,107 @@ class Provision(Subcommand):
         self.each(self.selected(options), lifecycle.resume_work)
 
 
-class Migrate(Subcommand):
-    """Migrate tenants; one that fails does not keep the others from being migrated."""
+class Cancel(Subcommand):
+    """Give up tenants that are being made."""
 
-    name = "migrate"
-    help = "Bring tenants' schemas to the newest migrations. One that fails does not stop the rest."
-    examples = (
-        "migrate acme",
-        "migrate --all --plan",
-        "migrate --all --exclude acme --parallel 4 --lock-timeout 5s",
-        "migrate --db shard2 --json",
-    )
-    everyone = (Status.ACTIVE, Status.SUSPENDED)
-    parallel = True
+    name = "cancel"
+    help = "Give up tenants that are being made, in whichever process: they are failed, and have no schema."
+    examples = ("cancel acme", "cancel --all --db shard2")
+    everyone = (Status.PROVISIONING,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_selectors(parser)
-        parser.add_argument("--plan", action="store_true", help="Tell what would be done, and do nothing.")
-        parser.add_argument(
-            "--lock-timeout",
-            metavar="TIME",
-            help="Wait no longer for a table's lock: '5s', '200ms'; that tenant fails.",
-        )
 
     def handle(self, options: dict[str, Any]) -> None:
-        tenants = self.selected(options)
-        if options["plan"]:
-            late = behind(tenants)
-            self.conclude([self.tell(Outcome(tenant.slug, _planned(late.get(tenant, [])))) for tenant in tenants])
+        self.each(self.selected(options), lifecycle.cancel)
+
+
+class Pool(Subcommand):
+    """Make schemas that new tenants take; drop those that are of no use any more."""
+
+    name = "pool"
+    help = "Have schemas ready for new tenants in each database of TENANCY['DATABASES']; drop those that are stale."
+    examples = ("pool", "pool --size 20 --json", "pool --drop")
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument(
+            "--size", type=int, metavar="N", help="How many in each database; TENANCY['POOL'] if left out."
+        )
+        group.add_argument("--drop", action="store_true", help="Drop them all, and make none.")
+
+    def handle(self, options: dict[str, Any]) -> None:
+        size = conf.pool if options["size"] is None else options["size"]
+        done = [self._one(db, 0 if options["drop"] else size, options["drop"]) for db in conf.databases]
+        if self.for_machines:
+            self.dump(done)
+        failed = [each["db"] for each in done if each["error"]]
+        if failed:
+            raise CommandError(f"Not done for {', '.join(failed)}.")
+
+    def _one(self, db: str, size: int, everything: bool) -> dict[str, Any]:
+        done: dict[str, Any] = {"db": db, "ready": 0, "made": 0, "dropped": 0, "error": ""}
+        try:
+            done["dropped"] = len(sweep(db, everything))
+            with self.progress(size - ready(db)) as advance:
+                for _ in fill(db, size):
+                    done["made"] += 1
+                    advance()
+            done["ready"] = ready(db)
+        except Exception as error:
+            done["error"] = reason_of(error)
+            self.stderr.write(self.style.ERROR(f"{db}: {done['error']}"))
+        if not self.for_machines:
+            self.say(f"{db}: {done['made']} made, {done['dropped']} dropped, {done['ready']} ready")
+        return done
+
+
+class Blueprint(Subcommand):
+    """The statements that schemas of new tenants are made by: made beforehand, after a deployment for example."""
+
+    name = "blueprint"
+    help = "Make what new tenants' schemas are made by, and tell what of it runs live."
+    examples = ("blueprint", "blueprint --renew --json")
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--renew", action="store_true", help="Make it even if there is one.")
+
+    def handle(self, options: dict[str, Any]) -> None:
+        # One may serve several databases; each that was asked for has it then.
+        told = [_told(db, blueprint_of(db, conf.environment, renew=options["renew"])) for db in conf.databases]
+        if self.for_machines:
+            self.dump(told)
             return
-        # Once for all of them; code that calls a command runs none.
-        if not options.get("skip_checks"):
-            self.command.check(databases=sorted({tenant.db for tenant in tenants}))
-        self.each(tenants, partial(_bring_up, lock_timeout=options["lock_timeout"]))
+        for each in told:
+            if not each["parts"]:
+                self.say(f"{each['db']}: none, since an app has no migrations; schemas are made by migrating.")
+                continue
+            self.say(f"{each['db']}: {each['migrations']} migrations, {each['bytes']:,} bytes of SQL")
+            for live in each["live"]:
+                self.say(f"  runs live: {live}")
 
 
-SUBCOMMANDS = (Create, Provision, Migrate)
+def _told(db: str, blueprint: Sequence[Part] | None) -> dict[str, Any]:
+    parts = blueprint or ()
+    return {
+        "db": db,
+        "parts": len(parts),
+        "migrations": sum(len(part.done) for part in parts),
+        "bytes": sum(len(part.sql.encode()) for part in parts),
+        "live": [
+            f"{part.app}.{part.name}" + (f", operation {part.number + 1}" if part.kind == "live" else "")
+            for part in parts
+            if part.kind in ("live", "migration")
+        ],
+    }
 
 
-def _bring_up(tenant: AbstractTenant, lock_timeout: str | None) -> str:
-    plan = migrate(tenant, lock_timeout=lock_timeout)
-    return f"{len(plan.steps)} migrations applied" if plan else "nothing to migrate"
+def _counting(advance: Callable[[], None]) -> Callable[..., None]:
+    def report(action: str, *args: Any, **kwargs: Any) -> None:
+        if action == "apply_success":
+            advance()
+
+    return report
 
 
-def _planned(missing: Sequence[Key]) -> str:
-    return f"would apply {', '.join(map('.'.join, missing))}" if missing else "nothing to migrate"
+SUBCOMMANDS = (Create, Provision, Cancel, Blueprint, Pool)

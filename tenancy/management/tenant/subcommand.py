@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
+from time import monotonic
 from typing import IO, Any, ClassVar, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -22,7 +24,7 @@ from .facts import facts_of
 from .failing import UsageError
 from .workers import Outcome, do_all
 
-__all__ = ["Subcommand"]
+__all__ = ["Subcommand", "positive"]
 
 
 class Subcommand(ABC):
@@ -70,7 +72,7 @@ class Subcommand(ABC):
             parser.add_argument("--json", action="store_true", help="For machines: one document on stdout.")
         if self.parallel:
             parser.add_argument(
-                "--parallel", type=_positive, default=1, metavar="N", help="Work on N tenants at a time, in processes."
+                "--parallel", type=positive, default=1, metavar="N", help="Work on N tenants at a time, in processes."
             )
 
     def run(self, options: dict[str, Any]) -> None:
@@ -180,11 +182,13 @@ class Subcommand(ABC):
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[[], None]]:
-        """A bar on stderr, if that is a terminal and there is more than one to do; call what it yields for each."""
+        """A bar on stderr with rate and time left; call what it yields for each. Where no terminal is, and it takes
+        long, a line now and then.
+        """
         if total < 2 or not self.stderr.isatty():
-            yield lambda: None
+            yield partial(next, _lines(self.name, total, self.stderr.write))
             return
-        columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
         console = Console(file=cast(IO[str], self.stderr._out))
         with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
             task = bar.add_task(self.name, total=total)
@@ -225,7 +229,33 @@ class Subcommand(ABC):
         return sys.stdin.readline().strip()
 
 
-def _positive(text: str) -> int:
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.1f}/s" if task.speed else "")
+
+
+_EACH_S = 10.0
+"""How often a line tells how far it came, where there is no terminal."""
+
+
+def _lines(name: str, total: int, write: Callable[[str], object]) -> Iterator[None]:
+    """Write a line now and then; a step for each that is done."""
+    begun_s = told_s = monotonic()
+    for done in range(1, total + 1):
+        now_s = monotonic()
+        if now_s - told_s >= _EACH_S:
+            told_s = now_s
+            rate = done / (now_s - begun_s)
+            write(f"{name}: {done:,} of {total:,}, {rate:,.1f} a second, {(total - done) / rate:,.0f} s left")
+        yield
+    while True:
+        yield
+
+
+def positive(text: str) -> int:
+    """An argument that is a number from 1 on."""
     value = int(text)
     if value < 1:
         raise ValueError(text)

@@ -7,8 +7,9 @@ import pytest
 from django.db import connections, transaction
 
 from django_schemas.big_ints import widen_integers
-from django_schemas.drift import SCRATCH, Finding, find_drift, mend
+from django_schemas.drift import Finding, find_drift, mend
 from django_schemas.environments import alias_for
+from django_schemas.making import SCRATCH
 from django_schemas.migrations import migrate
 from django_schemas.schemas import schemas_of
 from tests.apps.garage.witness import Place
@@ -62,6 +63,7 @@ CHANGES = (
     ("CREATE INDEX stray_index ON garage_owner (name)", ("extra", "index garage_owner.stray_index")),
     ("CREATE VIEW view_of_nothing AS SELECT 1 AS one", ("extra", "view view_of_nothing")),
     ("CREATE TYPE mood AS ENUM ('a')", ("extra", "type mood")),
+    ("CREATE COLLATION caseless (locale = 'C')", ("extra", "collation caseless")),
     ("CREATE SEQUENCE numbers", ("extra", "sequence numbers")),
     ("CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'", ("extra", "function one()")),
     ("ALTER SEQUENCE garage_car_id_seq INCREMENT 2", ("different", "sequence garage_car.garage_car_id_seq")),

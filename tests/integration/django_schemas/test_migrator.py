@@ -18,7 +18,8 @@ from django.db import connections, transaction
 from django_schemas.alias import SchemaAlias
 from django_schemas.exceptions import ConfigError, SchemaLocked
 from django_schemas.migrations import flush, migrate
-from django_schemas.migrator import make_plan, migrate_target, target_of
+from django_schemas.migrator import migrate_target
+from django_schemas.plans import make_plan, target_of
 from django_schemas.schemas import lock_schema
 from tests.apps.garage.models import Tag
 from tests.apps.garage.witness import seen

@@ -16,7 +16,8 @@ from django_schemas.digests import digests_of
 from django_schemas.exceptions import SchemaExists, SchemasError
 from django_schemas.inventory import inventory_of
 from django_schemas.migrations import migrate
-from django_schemas.migrator import migrate_target, target_of
+from django_schemas.migrator import migrate_target
+from django_schemas.plans import target_of
 from django_schemas.rows import copy_rows, make_empty, make_like, records_of
 from django_schemas.schemas import mark_of, schema_exists
 from django_schemas.snapshots import snapshot

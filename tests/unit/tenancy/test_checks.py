@@ -34,6 +34,8 @@ def test_no_fault() -> None:
         ({"REFUSAL_VIEWS": {"unknown": "tests.apps.site.views.nowhere"}}, "tenancy.E012", "nowhere"),
         ({"CACHE_TTL_S": -1}, "tenancy.E013", "CACHE_TTL_S"),
         ({"STALE_S": "long"}, "tenancy.E013", "long"),
+        ({"POOL": "many"}, "tenancy.E013", "many"),
+        ({"BEHIND": "wait"}, "tenancy.E016", "wait"),
         ({"BASE_DOMAIN": "saas.test:8000"}, "tenancy.E014", "8000"),
         ({"BASE_DOMAIN": "bücher.test"}, "tenancy.E014", "bücher"),
         (

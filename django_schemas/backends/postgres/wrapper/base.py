@@ -12,6 +12,7 @@ from django.db.backends.postgresql import base
 from ....alias import SchemaAlias
 from ....context import Captured
 from ....environments import primary_of
+from ....settling import Settling
 from ..creation import DatabaseCreation
 from ..introspection import DatabaseIntrospection
 from ..operations import DatabaseOperations
@@ -34,6 +35,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.primary = primary_of(self.alias)
         # What is being compiled on this connection, the innermost statement last: see compiler.QualifyingMixin.
         self.compiling: list[SchemaAlias | None] = []
+        # Told each statement of a schema editor's: see blueprint.Recording.
+        self.listener: Callable[[str], None] | None = None
+        # Where several migrations run in one transaction: see settling.
+        self.settling: Settling | None = None
         if isinstance(alias, SchemaAlias):
             # The first to ask for this connection named a schema. Django is about to keep it under that alias, where
             # the next schema would not find it and open a second one.

@@ -2,7 +2,7 @@
 
 from django_schemas.alias import SchemaAlias
 from django_schemas.management.commands import migrate
-from django_schemas.migrator import target_of
+from django_schemas.plans import target_of
 from django_schemas.target import Target
 
 from ...placing import ENVIRONMENT, SCHEMA, Mode, databases, mode

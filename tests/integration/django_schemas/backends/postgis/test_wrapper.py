@@ -9,7 +9,7 @@ from django.db import ProgrammingError, connections
 from django_schemas.alias import SchemaAlias
 from django_schemas.checks import check_settings
 from django_schemas.migrations import flush, migrate
-from django_schemas.migrator import make_plan, target_of
+from django_schemas.plans import make_plan, target_of
 from tests.apps.atlas.models import Spot
 from tests.apps.garage.witness import Place, seen
 from tests.integration.django_schemas.catalog import catalog

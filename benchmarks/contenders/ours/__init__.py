@@ -1,0 +1,1 @@
+"""This package: a schema's name travels inside the database alias."""

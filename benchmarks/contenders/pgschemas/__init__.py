@@ -1,0 +1,1 @@
+"""django-pgschemas: one connection whose search_path is the tenant's."""

@@ -1,0 +1,1 @@
+"""django-tenants: one connection whose search_path is the tenant's."""

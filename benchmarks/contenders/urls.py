@@ -1,0 +1,3 @@
+"""No pages: nothing here is asked for."""
+
+urlpatterns: list[object] = []

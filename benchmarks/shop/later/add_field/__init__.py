@@ -1,0 +1,1 @@
+"""A column that is not null and has a default, the commonest of all changes."""

@@ -1,0 +1,1 @@
+"""A change of rows, by a function that gets historic models."""

@@ -1,0 +1,1 @@
+"""An unmodified app that knows nothing of schemas, whose migrations use all of Django's operations."""
