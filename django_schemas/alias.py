@@ -42,7 +42,7 @@ class SchemaAlias(str):
             environment: name of the environment.
             db: alias of the writable database, if `text` names a replica.
         """
-        self = super().__new__(cls, text)
+        self = str.__new__(cls, text)
         self.text = str.__str__(text)
         self.db = self.text if db is None else db
         self.schema = schema

@@ -105,7 +105,7 @@ class _Places(Ambient[SchemaAlias]):
 
     def enter(self, value: SchemaAlias) -> None:
         watch_imports()
-        super().enter(value)
+        self._stack.set((*self._stack.get(), value))
 
 
 places: Ambient[SchemaAlias] = _Places("django_schemas_places")

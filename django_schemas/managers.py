@@ -22,7 +22,6 @@ from .querysets import (
     SchemaModelIterable,
     SchemaQuery,
     SchemaQuerySetMixin,
-    carry,
     mixed,
     placed_queryset_class,
     plain_class,
@@ -52,21 +51,23 @@ class SchemaManagerMixin(_Manager):  # type: ignore[misc]
             if not isinstance(queryset, QuerySet):
                 return queryset
             queryset.__class__ = placed_queryset_class(type(queryset))
-        if type(queryset._query) is Query:
-            queryset._query.__class__ = SchemaQuery
+        query = queryset._query
+        if type(query) is Query:
+            query.__class__ = SchemaQuery
         if queryset._iterable_class is ModelIterable:
             queryset._iterable_class = SchemaModelIterable
         bound = self._bound() if self._db is not None or self._hints or self.instance is not None else None
         alias = bound or self._active()
         if _single_schema(self.model, alias) and not importing():
-            queryset._query.around = places.stack()
+            query.around = places.stack()
         if alias is None:
             return queryset
         if bound is not None:
-            queryset._query.bound = True
+            query.bound = True
         if self._db is not None and self._hints.get("placement") is self._db:
             queryset._db = None
-        return carry(queryset, alias)
+        query.placement = alias
+        return queryset
 
     @property
     def db(self) -> SchemaAlias:

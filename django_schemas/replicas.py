@@ -61,6 +61,8 @@ def note_write(db: str) -> None:
     """Remember that this context wrote to a primary, so that it reads its own writes."""
     written = _written.get()
     if db not in written and replicas_of(db):
+        # Not before there is something to forget: each request pays for a receiver.
+        request_started.connect(forget_writes, dispatch_uid="django_schemas.replicas")
         _written.set(written | {db})
 
 
@@ -70,6 +72,3 @@ def forget_writes(**kwargs: object) -> None:
     Not where one ends: a response that nobody closed ends when it is collected, in the middle of another request.
     """
     _written.set(frozenset())
-
-
-request_started.connect(forget_writes, dispatch_uid="django_schemas.replicas")

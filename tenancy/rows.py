@@ -30,14 +30,14 @@ class Row:
         db: alias of the database it was read from.
         columns: the values of its fields, by their attributes' names.
         changeable: those of them that can be changed in place, as JSON can.
-        ready: the attributes of an object made of these, if a copy of them makes another; else the model is asked.
+        ready: the attributes of an object made of these, if a copy of them makes another; None: the model makes them.
     """
 
     model: type[AbstractTenant]
     db: str | None
     columns: Mapping[str, Any]
     changeable: tuple[str, ...]
-    ready: Mapping[str, Any] | None
+    ready: dict[str, Any] | None
 
     @classmethod
     def of(cls, tenant: AbstractTenant) -> "Row":
@@ -45,7 +45,7 @@ class Row:
         model, db = type(tenant), tenant._state.db
         columns = {field.attname: getattr(tenant, field.attname) for field in model._meta.concrete_fields}
         changeable = tuple(name for name, value in columns.items() if not isinstance(value, _UNCHANGING))
-        ready = vars(_made(model, db, columns)) if _is_plain(model) else None
+        ready = dict(vars(_made(model, db, columns))) if _is_plain(model) else None
         if ready is not None and not ready.keys() - columns.keys() <= {"_state", "_life"}:
             ready = None
         return cls(model, db, columns, changeable, ready)
@@ -56,8 +56,7 @@ class Row:
             own = {name: _copied(self.columns[name]) for name in self.changeable}
             return _made(self.model, self.db, {**self.columns, **own})
         tenant = self.model.__new__(self.model)
-        attributes = vars(tenant)
-        attributes.update(self.ready)
+        attributes = tenant.__dict__ = self.ready.copy()
         for name in self.changeable:
             attributes[name] = _copied(attributes[name])
         state = attributes["_state"] = ModelState()

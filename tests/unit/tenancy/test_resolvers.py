@@ -1,0 +1,65 @@
+"""The host of a request, which is found once for each `Host` there is: what else decides about it still does."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
+from django.test import RequestFactory
+
+from tenancy.exceptions import UnknownTenant
+from tenancy.proxies import drop_untrusted
+from tenancy.resolvers import host_of
+
+
+def asking(host: str, **headers: str) -> HttpRequest:
+    return RequestFactory().get("/", headers={"host": host, **headers})
+
+
+def test_allowed_hosts_are_asked_each_time(settings: Any) -> None:
+    """A host that was allowed a moment ago is refused once ALLOWED_HOSTS does not hold it any more."""
+    for _ in range(2):
+        settings.ALLOWED_HOSTS = [".saas.test"]
+        assert host_of(asking("Hooli.saas.test:8000")) == "hooli.saas.test"
+        settings.ALLOWED_HOSTS.clear()
+        with pytest.raises(DisallowedHost):
+            host_of(asking("Hooli.saas.test:8000"))
+
+
+def test_host_that_is_changed_in_between() -> None:
+    """A middleware may give a request another host after it was asked for."""
+    request = asking("hooli.saas.test")
+    assert host_of(request) == "hooli.saas.test"
+    request.META["HTTP_HOST"] = "vehement.saas.test"
+    assert host_of(request) == "vehement.saas.test"
+
+
+def test_forwarded_host_of_a_stranger(settings: Any) -> None:
+    """What was asked for before the header was taken out is not what counts then."""
+    settings.USE_X_FORWARDED_HOST = True
+    request = asking("hooli.saas.test", x_forwarded_host="vehement.saas.test")
+    assert host_of(request) == "vehement.saas.test"
+    drop_untrusted(request)
+    assert host_of(request) == "hooli.saas.test"
+
+
+def test_request_with_a_way_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that tells its host otherwise, by its class or by itself, is asked."""
+
+    class Other(HttpRequest):
+        def get_host(self) -> str:
+            return "other.saas.test"
+
+    other = Other()
+    other.META["HTTP_HOST"] = "hooli.saas.test"
+    assert host_of(other) == "other.saas.test"
+    request = asking("hooli.saas.test")
+    monkeypatch.setattr(request, "get_host", lambda: "another.saas.test")
+    assert host_of(request) == "another.saas.test"
+
+
+def test_host_that_nobody_could_have() -> None:
+    """What is allowed and no host name is no tenant's, each time."""
+    for _ in range(2):
+        with pytest.raises(UnknownTenant):
+            host_of(asking("[::1]"))
