@@ -36,6 +36,7 @@ def url() -> Iterator[str]:
 def test_run(tmp_path: Path) -> None:
     """Our ways are measured beside the limit, sequentially and in two processes; then the databases are gone."""
     file = tmp_path / "figures.json"
+    before = made_for_shops()
     options = ["--quick", "--only", "provisioning", "fleet", "--schemas", "2", "--without-peers", "--json", file]
     subprocess.run([sys.executable, "-m", "benchmarks", *options], cwd=ROOT, check=True)
     report = Report(Figure.from_row(row) for row in json.loads(file.read_text())["figures"])
@@ -47,9 +48,14 @@ def test_run(tmp_path: Path) -> None:
             found = {figure.contender for figure in report.having(part="fleet", task=task, processes=processes)}
             assert found >= {"ours", "limit"}
     assert all(report.limit_of(figure) for figure in report.having(unit="ms"))
+    assert made_for_shops() <= before
+
+
+def made_for_shops() -> set[str]:
+    """The databases that there are of runs, this one's or another's."""
     with Databases() as databases, session(databases.make("test")) as server, server.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'bench%shop%'")
-        assert cursor.fetchall() == []
+        cursor.execute("SELECT datname::text FROM pg_database WHERE datname LIKE 'bench%shop%'")
+        return {name for (name,) in cursor.fetchall()}
 
 
 def test_script(url: str) -> None:
