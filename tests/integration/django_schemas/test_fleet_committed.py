@@ -17,6 +17,7 @@ from django_schemas import fleet, records
 from django_schemas.alias import SchemaAlias
 from django_schemas.fleet import Outcome, migrate_fleet
 from django_schemas.schemas import schema_exists
+from django_schemas.survey import survey
 from tests.integration.django_schemas.fleets import brought, received, states, tiny
 from tests.integration.django_schemas.test_migrator import someone_waits
 
@@ -203,6 +204,33 @@ class TestLocks:
             assert [next(run).state for _ in range(6)] == ["migrated"] * 6
             assert time.monotonic() - begun < 2
             run.close()
+
+    def test_states_survive_an_operation_that_was_cut_off(self, write: Any) -> None:
+        """What an operation does to the project's state, and leaves so as it fails, the next schema does not see."""
+        write(
+            _0003_marking="""
+            from django.db.migrations.operations.base import Operation
+            from django_schemas import active_placement
+
+            class Marking(Operation):
+                def state_forwards(self, app_label, state):
+                    state.models["crates", "crate"] = state.models["crates", "crate"].clone()
+
+                def database_forwards(self, app_label, editor, before, after):
+                    options = after.models["crates", "crate"].options
+                    editor.execute(f"INSERT INTO crates_crate (label) VALUES ('{options.get('marked', 'clean')}')")
+                    options["marked"] = "marked"
+                    if active_placement("crates").schema == "tiny1":
+                        raise ValueError("cut off")
+                    del options["marked"]
+
+            class Migration(migrations.Migration):
+                operations = [Marking()]
+            """
+        )
+        aliases = tiny("default", 3)
+        assert states(brought(aliases)) == {"tiny1": "failed", "tiny2": "migrated", "tiny3": "migrated"}
+        assert [labels(alias) for alias in aliases] == [[], ["clean"], ["clean"]]
 
     def test_states_survive_a_lock_that_was_not_had(self, write: Any) -> None:
         """A default that is for the time of adding alone is not left to the schema behind one that was locked."""
@@ -428,20 +456,22 @@ def in_thread(function: Callable[[], Any]) -> Any:
 
 
 class TestSessions:
-    def test_backend_that_ends(self, write: Any) -> None:
+    @pytest.mark.parametrize("atomic", [True, False])
+    def test_backend_that_ends(self, atomic: bool, write: Any) -> None:
         """A schema whose session is ended under it fails; the next has a new one; run again, all is done once."""
         write(
-            _0003_end="""
+            _0003_end=f"""
             from django_schemas import active_placement
 
             def end(apps, schema_editor):
-                apps.get_model("crates", "Crate").objects.create(label="added")
                 with schema_editor.connection.cursor() as cursor:
                     cursor.execute("SELECT to_regclass('public.fleet_may_go_on') IS NULL")
                     if active_placement("crates").schema == "tiny2" and cursor.fetchone()[0]:
                         cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+                apps.get_model("crates", "Crate").objects.create(label="added")
 
             class Migration(migrations.Migration):
+                atomic = {atomic}
                 operations = [migrations.RunPython(end)]
             """
         )
@@ -471,6 +501,14 @@ class TestSessions:
         pids = [label for alias in aliases for label in labels(alias)]
         assert len(set(pids)) >= 3
         assert max(map(pids.count, pids)) <= 4
+
+    def test_courses_are_a_threads_own(self, write: Any) -> None:
+        """What a course remembers is of one schema at a time: a thread follows none that another follows too."""
+        write(_0003_labels=LABELS)
+        ((cohort, _),) = survey(tiny("default", 2), None, {}).todo
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(in_thread, lambda: cohort.way().course).result() is not cohort.way().course
+        assert cohort.way().course is cohort.way().course
 
     def test_threads(self, write: Any) -> None:
         """Two threads each bring a fleet along at the same time, of one cohort."""

@@ -164,17 +164,20 @@ def test_worker_that_dies(job: str, how: str) -> None:
     assert children() == set()
 
 
-def test_worker_that_dies_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_that_dies_idle() -> None:
     """One that dies when it has nothing to do is replaced; no job is lost or blamed."""
-    queue = Queue("a", later_s={"b": 0.5})
+    queue = Queue("a", later_s={"b": 1.0})
     found = []
+
+    def kill(pid: int) -> None:
+        time.sleep(0.4)
+        os.kill(pid, signal.SIGKILL)
+
     for job, result in do(queue, where, 2):
         found.append(job)
         assert not isinstance(result, Died)
         if job == "a":
-            time.sleep(0.1)
-            os.kill(result, signal.SIGKILL)
-            time.sleep(0.5)
+            threading.Thread(target=kill, args=(result,)).start()
     assert found == ["a", "b"]
 
 
