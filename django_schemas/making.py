@@ -99,13 +99,19 @@ def make(
     lock_timeout: str | None,
     progress: Progress | None,
     **options: Any,
-) -> Plan:
-    """Make a schema and what is in it; arguments as of `migrator.migrate_target`."""
+) -> Plan | None:
+    """Make a schema and what is in it; arguments as of `migrator.migrate_target`.
+
+    Returns:
+        What was done; None if another process made the schema in the meantime.
+    """
     alias = target.alias
     assert alias is not None
     beginning = _beginning(target, targets, like)
     plan = replace(beginning.plan, target=target)
-    with _schema_made(alias, plan, owner), beginning.course() as course:
+    with _schema_made(alias, plan, owner) as made, beginning.course() as course:
+        if not made:
+            return None
         if plan.unmigrated or not course.is_plain:
             executor = Executor(target, progress, lock_timeout, beginning.history)
             executor.recorder.ensure_schema()
@@ -185,16 +191,15 @@ def on_scratch(
 
 
 @contextmanager
-def _schema_made(alias: SchemaAlias, plan: Plan, owner: str | None) -> Iterator[None]:
-    """Make the schema; if the block fails, have it not there."""
+def _schema_made(alias: SchemaAlias, plan: Plan, owner: str | None) -> Iterator[bool]:
+    """Make the schema, and tell whether it was made now; if the block fails, have it not there."""
     if all(migration.atomic for migration, _ in plan.steps):
         with transaction.atomic(using=alias.db):
-            ensure_schema(alias, owner=owner)
-            yield
+            yield ensure_schema(alias, owner=owner)
     else:
         made = ensure_schema(alias, owner=owner)
         try:
-            yield
+            yield made
         except BaseException:
             if made:
                 drop_schema(alias.db, alias.schema)

@@ -88,7 +88,7 @@ def migrate_target(
             if there and like is not None:
                 raise SchemaExists(f"Schema {alias.schema!r} in database {alias.db!r} is there already.")
             if not there and not (fake or fake_initial):
-                return make(
+                made = make(
                     target,
                     targets,
                     like,
@@ -98,6 +98,12 @@ def migrate_target(
                     progress=progress,
                     **options,
                 )
+                if made is not None:
+                    return made
+                if like is not None:
+                    raise SchemaExists(
+                        f"Schema {alias.schema!r} in database {alias.db!r} was made by another just now."
+                    )
             # Somebody else's schema is not even read.
             ensure_schema(alias, owner=owner, adopt=adopt)
         executor = Executor(target, progress, lock_timeout)
