@@ -5,6 +5,7 @@ and made is theirs without a second's start; a worker that dies is replaced, and
 """
 
 import multiprocessing
+import pickle
 import signal
 import sys
 import threading
@@ -137,7 +138,9 @@ class _Worker(Generic[_J, _R]):
         context: Any = multiprocessing.get_context("fork" if copies else "spawn")
         self.pipe, theirs = context.Pipe()
         _ends.add(self.pipe)
-        self._process = context.Process(target=_serve, args=(theirs, None if copies else settings, work))
+        # A process that starts afresh can read what is of a project when that is set up there.
+        given = (theirs, work) if copies else (theirs, pickle.dumps(work), settings)
+        self._process = context.Process(target=_serve if copies else _serve_afresh, args=given)
         self._process.start()
         theirs.close()
         # Python waits for its processes as it exits, and these for their pipes, if the iterator is held until then: by
@@ -195,17 +198,21 @@ _ends: WeakSet[Connection] = WeakSet()
 """The parent's ends of all pipes. As long as a copy has one open, nobody notices that the parent is gone."""
 
 
-def _serve(pipe: Connection, settings: dict[str, dict[str, Any]] | None, work: Work[Any, Any]) -> None:
+def _serve_afresh(pipe: Connection, work: bytes, settings: dict[str, dict[str, Any]]) -> None:
+    """Do what is asked for in a process that has nothing yet."""
+    django.setup()
+    for alias, values in settings.items():
+        connections[alias].settings_dict.update(values)
+    _serve(pipe, pickle.loads(work))
+
+
+def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
     """Do what is asked for until nobody asks any more."""
     for end in _ends:
         end.close()
     # Whoever types ^C means the parent, which ends this.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if settings is not None:
-        django.setup()
-        for alias, values in settings.items():
-            connections[alias].settings_dict.update(values)
     try:
         while True:
             job = pipe.recv()

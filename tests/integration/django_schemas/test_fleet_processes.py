@@ -64,6 +64,12 @@ for outcome in migrate_fleet(aliases, **options):
 """
 
 
+@pytest.fixture(autouse=True)
+def _copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are copies of this process, with the migrations that a test has written, whatever threads others left."""
+    monkeypatch.setattr("django_schemas.workers.threading.active_count", lambda: 1)
+
+
 @pytest.fixture
 def program(write: Any, tmp_path: Path) -> Callable[..., Any]:
     """Start a process that migrates a fleet by the three migrations."""

@@ -42,6 +42,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
 
 
 @pytest.fixture(autouse=True)
+def _copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are copies of this process, with the migrations that a test has written, whatever threads others left."""
+    monkeypatch.setattr("django_schemas.workers.threading.active_count", lambda: 1)
+
+
+@pytest.fixture(autouse=True)
 def fleet(settings: Any, provisioned: Any, committed: None) -> Iterator[list[Tenant]]:
     """Four tenants in an environment of few migrations, three of them in one database."""
     databases = {alias: dict(options) for alias, options in settings.DATABASES.items()}
