@@ -99,12 +99,9 @@ def a_second_thread() -> Iterator[None]:
 
 
 def children() -> set[int]:
-    """Processes of this one, but for what multiprocessing keeps beside them."""
-    return {
-        child.pid
-        for child in psutil.Process().children(recursive=True)
-        if "resource_tracker" not in " ".join(child.cmdline())
-    }
+    """Python's processes that this one started, but for what multiprocessing keeps beside them."""
+    found = {child.pid: " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)}
+    return {pid for pid, words in found.items() if "python" in words and "resource_tracker" not in words}
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
