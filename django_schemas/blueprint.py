@@ -7,11 +7,11 @@ taken down only where nothing of the project's ran before, or played only where 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
-from itertools import groupby
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby, takewhile
+from typing import Any, NamedTuple
 
 from django.db import connections, router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -22,6 +22,7 @@ from .caches import forget, forget_historic
 from .context import activate
 from .course import Course, Leg, Move, editing, run_leg
 from .executor import Progress
+from .folding import folded
 from .identifiers import quote
 from .membership import app_labels_of
 from .records import Key, insert_records
@@ -80,6 +81,20 @@ def loads(text: str) -> Blueprint:
     return tuple(Part(**{**part, "done": tuple(map(tuple, part["done"]))}) for part in json.loads(text))
 
 
+class _Sent(NamedTuple):
+    """A statement that was sent.
+
+    Attributes:
+        sql: the statement.
+        folds: whether it says of structure what will be read from the catalog, or records migrations.
+        records: what it records.
+    """
+
+    sql: str
+    folds: bool = False
+    records: tuple[Key, ...] = ()
+
+
 class Recording:
     """Takes down what is sent while a schema is made; a `Tape` of `Course.follow`.
 
@@ -90,7 +105,8 @@ class Recording:
         self.target = target
         self.connection: Any = connections[target.db]
         self.parts: list[Part] = []
-        self._sql: list[str] = []
+        self._sent: list[_Sent] = []
+        self._first: list[_Sent] = []
         self._done: list[Key] = []
         self._whole = self._rows_written = self._ran_live = False
 
@@ -98,37 +114,48 @@ class Recording:
         """What was taken down; None if it names the very schema that it was taken down in."""
         self._cut()
         own = quote(self.target.search_path[0])
-        return None if any(own in part.sql for part in self.parts) else tuple(self.parts)
+        if any(own in part.sql for part in self.parts):
+            return None
+        if self.parts and self.parts[0].kind == "script":
+            self.parts[0] = replace(self.parts[0], sql=_joined(self._folded()))
+        return tuple(self.parts)
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def _folded(self) -> Iterator[str]:
+        """The first script, in which structure that is altered before any rows are written is made at once."""
+        plain = list(takewhile(lambda sent: sent.folds, self._first))
+        records = [record for sent in plain for record in sent.records]
+        if records:
+            written = self._composed(*insert_records(records))
+            yield from folded(self.target, [sent.sql for sent in plain if not sent.records], [written])
+        else:
+            yield from (sent.sql for sent in plain)
+        yield from (sent.sql for sent in self._first[len(plain) :])
+
+    def listening(self) -> AbstractContextManager[None]:
         """Take down what schema editors send on this connection."""
-        former, self.connection.listener = self.connection.listener, self._sql.append
-        try:
-            yield
-        finally:
-            self.connection.listener = former
+        return self._heard_by(lambda sql: self._sent.append(_Sent(sql, folds=True)))
 
     @contextmanager
     def leg(self, leg: Leg) -> Iterator[None]:
         """Take down a migration."""
         key = leg.migration.app_label, leg.migration.name
-        before = len(self.parts), list(self._sql), list(self._done)
+        before = len(self.parts), list(self._sent), list(self._done), self._first
         self._whole = not leg.migration.atomic
         self._rows_written = False
         with self.listening():
             yield
         if self._whole:
             del self.parts[before[0] :]
-            _, self._sql, self._done = before
+            _, self._sent, self._done, self._first = before
             self._cut()
             self.parts.append(Part("migration", *key, done=(key,)))
             self._ran_live = True
             return
         if self._rows_written:
             # A later migration may alter a table whose deferred constraints this one's rows would still wait for.
-            self._sql += ("SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED")
-        self._sql.append(self.connection.ops.compose_sql(*insert_records(leg.records)))
+            self._sent += map(_Sent, ("SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED"))
+        written = self._composed(*insert_records(leg.records))
+        self._sent.append(_Sent(written, folds=True, records=tuple(leg.records)))
         self._done.append(key)
 
     @contextmanager
@@ -136,17 +163,22 @@ class Recording:
         """Take down an operation, or that it is to be run."""
         operation = leg.moves[number][0]
         if _is_declarative(operation):
-            self._rows_written |= _may_write_rows(operation)
-            yield
-        elif _is_djangos(operation) and not self._ran_live:
+            if not _is_by_hand(operation):
+                yield
+                return
             self._rows_written = True
+            with self._heard_by(lambda sql: self._sent.append(_Sent(sql))):
+                yield
+        elif _is_djangos(operation) and not self._ran_live:
+            before = len(self._sent)
             with self._rows():
                 yield
+            self._rows_written |= len(self._sent) != before
         elif _is_elsewhere(operation, leg.migration.app_label, self.target):
             yield
         else:
             put_off = len(editor.deferred_sql)
-            with self._deaf():
+            with self._heard_by(None):
                 yield
             # What it put off can't be told from what others did.
             self._whole |= len(editor.deferred_sql) != put_off
@@ -165,12 +197,12 @@ class Recording:
         rows = _digest(self.target)
         with self._rows():
             yield
-        self.parts.append(Part("receivers", sql=_joined(self._sql), rows=rows))
-        self._sql.clear()
+        self.parts.append(Part("receivers", sql=_joined(sent.sql for sent in self._sent), rows=rows))
+        self._sent.clear()
 
     @contextmanager
-    def _deaf(self) -> Iterator[None]:
-        former, self.connection.listener = self.connection.listener, None
+    def _heard_by(self, listener: Callable[[str], None] | None) -> Iterator[None]:
+        former, self.connection.listener = self.connection.listener, listener
         try:
             yield
         finally:
@@ -178,22 +210,27 @@ class Recording:
 
     @contextmanager
     def _rows(self) -> Iterator[None]:
-        """Take down the rows that are written."""
+        """Take down the rows that are written; what found none to change will find none the next time."""
 
         def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-            if sql.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
-                self._sql.extend(self.connection.ops.compose_sql(sql, each) for each in (params if many else [params]))
-            return execute(sql, params, many, context)
+            done = execute(sql, params, many, context)
+            if sql.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE") and (many or context["cursor"].rowcount):
+                self._sent.extend(_Sent(self._composed(sql, each)) for each in (params if many else [params]))
+            return done
 
         with self.connection.execute_wrapper(note):
             yield
 
     def _cut(self) -> None:
         """End a script."""
-        if self._sql or self._done:
-            self.parts.append(Part("script", sql=_joined(self._sql), done=tuple(self._done)))
-            self._sql.clear()
+        if self._sent or self._done:
+            self._first = self._first or list(self._sent)
+            self.parts.append(Part("script", sql=_joined(sent.sql for sent in self._sent), done=tuple(self._done)))
+            self._sent.clear()
             self._done.clear()
+
+    def _composed(self, sql: str, params: Any) -> str:
+        return str(self.connection.ops.compose_sql(sql, params))
 
 
 def _quietly(*args: Any) -> None:
@@ -243,7 +280,7 @@ def build(
 @contextmanager
 def _placed(target: Target, lock_timeout: str | None) -> Iterator[None]:
     with (
-        local_search_path(connections[target.db], target.search_path),
+        local_search_path(connections[target.db], target.search_path, savepoint=False),
         local_lock_timeout(target.db, lock_timeout),
     ):
         yield
@@ -312,9 +349,10 @@ _DECLARATIVE = frozenset(("AddConstraintNotValid", "CreateCollation", "RemoveCol
 """Of PostgreSQL's own operations those that need nothing but the schema, and may be in a transaction."""
 
 
-def _may_write_rows(operation: Operation) -> bool:
+def _is_by_hand(operation: Operation) -> bool:
+    """Tell whether an operation may do anything, rows included."""
     if isinstance(operation, SeparateDatabaseAndState):
-        return any(map(_may_write_rows, operation.database_operations))
+        return any(map(_is_by_hand, operation.database_operations))
     return isinstance(operation, RunSQL)
 
 
@@ -347,6 +385,6 @@ def _digest(target: Target) -> str:
 _GONE_BY = {"contenttypes": "django_content_type", "auth": "auth_permission"}
 
 
-def _joined(statements: Sequence[str]) -> str:
+def _joined(statements: Iterable[str]) -> str:
     """Statements as one script; one may end in a comment."""
     return "\n;\n".join(statement.rstrip().removesuffix(";") for statement in statements)

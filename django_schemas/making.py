@@ -25,20 +25,18 @@ from .context import activate
 from .course import Course
 from .environments import alias_for, environment
 from .executor import Executor, Progress, Recorder
+from .folding import SCRATCH
 from .history import History, Point, points_of, refuse_gaps, refuse_unknown
 from .membership import app_labels_of
 from .plans import Plan, plan_of, run_plan, target_of, unmigrated_models
 from .records import Key
-from .schemas import drop_schema, ensure_schema
+from .schemas import drop_schema, make_schema
 from .shelf import key_of, major_version, shelf
 from .target import Target, target_is
 
 __all__ = ["SCRATCH", "blueprint_of", "make", "on_scratch", "state_key"]
 
 _T = TypeVar("_T")
-
-SCRATCH = "_check_"
-"""What the names of schemas begin with that are made to be looked at, and are gone afterwards."""
 
 
 @dataclass
@@ -112,7 +110,8 @@ def make(
     with _schema_made(alias, plan, owner) as made, beginning.course() as course:
         if not made:
             return None
-        if plan.unmigrated or not course.is_plain:
+        if plan.unmigrated or not course.is_plain or environment(alias.environment).single_schema:
+            # What is made once needs no blueprint.
             executor = Executor(target, progress, lock_timeout, beginning.history)
             executor.recorder.ensure_schema()
             run_plan(executor, plan, options)
@@ -195,9 +194,9 @@ def _schema_made(alias: SchemaAlias, plan: Plan, owner: str | None) -> Iterator[
     """Make the schema, and tell whether it was made now; if the block fails, have it not there."""
     if all(migration.atomic for migration, _ in plan.steps):
         with transaction.atomic(using=alias.db):
-            yield ensure_schema(alias, owner=owner)
+            yield make_schema(alias, owner)
     else:
-        made = ensure_schema(alias, owner=owner)
+        made = make_schema(alias, owner)
         try:
             yield made
         except BaseException:

@@ -30,6 +30,7 @@ __all__ = [
     "lock_name",
     "lock_refused",
     "lock_schema",
+    "make_schema",
     "mark_in",
     "mark_of",
     "mark_schema",
@@ -127,14 +128,8 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
     Raises:
         SchemaExists: it is there, was made by somebody else or for somebody else, and was not to be adopted.
     """
-    if not schema_exists(alias.db, alias.schema):
-        with transaction.atomic(using=alias.db), connections[alias.db].cursor() as cursor:
-            lock_schema(alias)
-            # Whoever held the lock may have made it.
-            if not schema_exists(alias.db, alias.schema):
-                cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}")
-                mark_schema(alias, owner)
-                return True
+    if not schema_exists(alias.db, alias.schema) and make_schema(alias, owner):
+        return True
     mark = mark_of(alias.db, alias.schema)
     if mark is None and environment(alias.environment).single_schema:
         return False
@@ -151,6 +146,21 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
             else "was not made by django_schemas: choose another name, or take it over by migrate_schema --adopt."
         )
     )
+
+
+def make_schema(alias: SchemaAlias, owner: str | None) -> bool:
+    """Make a schema that was not there just now; tell whether nobody else was quicker.
+
+    It is part of the transaction that is open, which fails if this does.
+    """
+    with transaction.atomic(using=alias.db, savepoint=False):
+        lock_schema(alias)
+        # Whoever held the lock may have made it.
+        if schema_exists(alias.db, alias.schema):
+            return False
+        with connections[alias.db].cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}; {_marking(alias, owner)}")
+    return True
 
 
 def rename_schema(db: str, schema: str, new: str) -> None:
@@ -173,11 +183,15 @@ def rename_schema(db: str, schema: str, new: str) -> None:
 
 def mark_schema(alias: SchemaAlias, owner: str | None) -> None:
     """Mark a schema as made for its environment, and for this owner if one is named, whatever mark it bears."""
+    with connections[alias.db].cursor() as cursor:
+        cursor.execute(_marking(alias, owner))
+
+
+def _marking(alias: SchemaAlias, owner: str | None) -> str:
+    # Composed here: this statement takes no parameters, which is what server-side binding would send.
+    sql = f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s"
     connection: Any = connections[alias.db]
-    with connection.cursor() as cursor:
-        # Composed here: this statement takes no parameters, which is what server-side binding would send.
-        sql = f"COMMENT ON SCHEMA {quote(alias.schema)} IS %s"
-        cursor.execute(connection.ops.compose_sql(sql, [str(Mark(alias.environment, owner))]))
+    return str(connection.ops.compose_sql(sql, [str(Mark(alias.environment, owner))]))
 
 
 def drop_schema(db: str, schema: str) -> None:

@@ -32,16 +32,25 @@ __all__ = [
 
 
 @contextmanager
-def local_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str]) -> Iterator[None]:
+def local_search_path(
+    connection: BaseDatabaseWrapper, schemas: Sequence[str], *, savepoint: bool = True
+) -> Iterator[None]:
     """Run a block in a transaction in which unqualified names are looked up in these schemas.
 
     Inside a transaction that is open already it is a savepoint, and the former search_path is put back behind it.
+
+    Args:
+        connection: of the transaction.
+        schemas: where names are looked up.
+        savepoint: whether the transaction that is open may go on if the block fails.
     """
     nested = connection.in_atomic_block
-    with transaction.atomic(using=connection.alias):
+    with transaction.atomic(using=connection.alias, savepoint=savepoint):
         with connection.cursor() as cursor:
-            former = _current(cursor) if nested else None
-            cursor.execute(f"SET LOCAL search_path TO {search_path(schemas)}")
+            cursor.execute(
+                "SELECT current_setting('search_path'), set_config('search_path', %s, true)", [search_path(schemas)]
+            )
+            former, _ = cursor.fetchone()
         yield
         if nested and not connection.needs_rollback:  # Else it is put back with the savepoint.
             with connection.cursor() as cursor:
@@ -89,12 +98,6 @@ def own_tables(target: Target) -> AbstractContextManager[None]:
 def seeing(target: Target, schemas: Sequence[str]) -> AbstractContextManager[None]:
     """A context in which these schemas are looked into; the usual search_path for models of no environment."""
     return nullcontext() if target.alias is None else local_search_path(connections[target.db], schemas)
-
-
-def _current(cursor: CursorWrapper) -> str:
-    cursor.execute("SELECT current_setting('search_path')")
-    (value,) = cursor.fetchone()
-    return str(value)
 
 
 def has_own_session(connection: BaseDatabaseWrapper) -> bool:

@@ -21,7 +21,7 @@ from .target import Target
 
 __all__ = ["Shelf", "Store", "key_of", "major_version", "shelf"]
 
-_FORMAT = 1
+_FORMAT = 2
 """Of blueprints; another number makes those that were kept worthless."""
 
 

@@ -145,7 +145,9 @@ class AbstractTenant(models.Model):
         return tenant
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        """Read the row again."""
+        """Read the row again; from the primary, unless told otherwise: what is done to tenants goes by it."""
+        if not args:
+            kwargs["using"] = kwargs.get("using") or self.registry
         super().refresh_from_db(*args, **kwargs)
         self._note_life()
 

@@ -23,6 +23,8 @@ def choose_database(tenant: Model) -> str:
         ConfigError: no database hosts the tenants' environment, or the strategy chose none of those that do.
     """
     databases = conf.databases
+    if len(databases) == 1:
+        return databases[0]
     if not databases:
         raise ConfigError(f"No database hosts environment {conf.environment!r}: name it in ENVIRONMENTS of one.")
     chosen = conf.placing(tenant, databases)

@@ -43,7 +43,10 @@ _EXTRAS = """
     WHERE c.relnamespace = %(schema)s::text::regnamespace AND c.relkind = 'S' GROUP BY c.oid, c.relname
     UNION ALL
     SELECT 'state of constraint ' || k.conname::text || ' of ' || k.conrelid::regclass::text,
-           concat_ws(' ', k.condeferrable, k.condeferred, k.convalidated, k.conislocal, k.conkey::text)
+           concat_ws(' ', k.condeferrable, k.condeferred, k.convalidated, k.conislocal,
+               (SELECT string_agg(a.attname::text, ', ' ORDER BY position) FROM unnest(k.conkey)
+                WITH ORDINALITY each (number, position)
+                JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = number))
     FROM pg_constraint k WHERE k.connamespace = %(schema)s::text::regnamespace AND k.contype NOT IN ('n', 't')
     UNION ALL
     SELECT 'comment on ' || o.identity, d.description

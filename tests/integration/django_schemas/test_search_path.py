@@ -49,7 +49,7 @@ def test_cursor_reads_and_writes_its_schema(acme: Place, globex: Place) -> None:
 def test_search_path_inside_of_the_block(acme: Place) -> None:
     """It is the schema and nothing else, so that no name falls through to another; on this database only."""
     with schema_cursor("default", "acme"):
-        assert (search_path(), search_path("shard2")) == ("acme", '"$user", public')
+        assert (search_path(), search_path("shard2")) == ('"acme"', '"$user", public')
 
 
 def test_context_does_not_matter(acme: Place, globex: Place) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.db.models.signals import post_migrate
+from django.test.utils import CaptureQueriesContext
 
+from django_schemas.replicas import forget_writes
 from django_schemas.schemas import schema_exists
 from tenancy import lifecycle
 from tenancy.exceptions import ProvisioningFailed, TenantExists
@@ -148,3 +150,13 @@ def test_request_tenant_is_nobody_elses_object(tenants: Any, committed: None) ->
     """What a view does to request.tenant is not seen by the next request."""
     get("hooli.saas.test").wsgi_request.tenant.name = "Changed"
     assert get("hooli.saas.test").wsgi_request.tenant.name == "Hooli"
+
+
+def test_refreshed_from_the_primary(committed: None) -> None:
+    """What is done to a tenant goes by its row, which a replica may have an older version of."""
+    tenant = Tenant.objects.create(name="Refreshed", db="default")
+    forget_writes()
+    with CaptureQueriesContext(connections["default"]) as sent:
+        tenant.refresh_from_db()
+    assert len(sent) == 1
+    away(tenant)

@@ -110,7 +110,7 @@ def test_what_is_being_written_is_waited_for(fort: Tenant, isolation: str, monke
 
     def move() -> None:
         try:
-            moved.append(lifecycle.move(Tenant.objects.get(pk=fort.pk), "shard2"))
+            moved.append(lifecycle.move(Tenant.objects.using("default").get(pk=fort.pk), "shard2"))
         finally:
             connections.close_all()
 
@@ -197,11 +197,12 @@ def test_falls_with_its_process(fort: Tenant) -> None:
         fence.close()
 
 
-def test_takes_its_time(fort: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_takes_its_time(fort: Tenant) -> None:
     """Timeouts that are meant for requests end no fence."""
     options = {"options": "-c statement_timeout=20ms -c idle_in_transaction_session_timeout=20ms"}
-    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", options)
-    with fenced(fort.alias) as fence, fence.connection.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(0.1)")
-        sleep(0.1)
-        fence.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connections["default"].settings_dict, "OPTIONS", options)
+        with fenced(fort.alias) as fence, fence.connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.1)")
+            sleep(0.1)
+            fence.close()

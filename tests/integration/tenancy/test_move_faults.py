@@ -75,7 +75,7 @@ def points(tenant: Tenant) -> list[str]:
 def test_at_some_statements(fragile: Tenant) -> None:
     """Some statements, and each of the last ten points, where the copy is committed and all is switched."""
     faults = list(faults_at(points(fragile), ("kill",)))
-    assert break_and_mend(fragile, [*faults[5:-10:80], *faults[-10:]]) > 6
+    assert break_and_mend(fragile, [*faults[5:-10:50], *faults[-10:]]) > 6
 
 
 @pytest.mark.long
