@@ -7,7 +7,7 @@ taken down only where nothing of the project's ran before, or played only where 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, takewhile
@@ -15,14 +15,16 @@ from typing import Any, NamedTuple
 
 from django.db import connections, router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations import RunPython
 from django.db.migrations.operations.base import Operation
 
 from .caches import forget, forget_historic
 from .context import activate
 from .course import Course, Leg, Move, editing, run_leg
+from .declarative import is_by_hand, is_declarative
 from .executor import Progress
 from .folding import folded
+from .hearing import joined
 from .identifiers import quote
 from .membership import app_labels_of
 from .records import Key, insert_records
@@ -117,7 +119,7 @@ class Recording:
         if any(own in part.sql for part in self.parts):
             return None
         if self.parts and self.parts[0].kind == "script":
-            self.parts[0] = replace(self.parts[0], sql=_joined(self._folded()))
+            self.parts[0] = replace(self.parts[0], sql=joined(self._folded()))
         return tuple(self.parts)
 
     def _folded(self) -> Iterator[str]:
@@ -162,8 +164,8 @@ class Recording:
     def move(self, leg: Leg, number: int, editor: BaseDatabaseSchemaEditor) -> Iterator[None]:
         """Take down an operation, or that it is to be run."""
         operation = leg.moves[number][0]
-        if _is_declarative(operation):
-            if not _is_by_hand(operation):
+        if is_declarative(operation):
+            if not is_by_hand(operation):
                 yield
                 return
             self._rows_written = True
@@ -197,7 +199,7 @@ class Recording:
         rows = _digest(self.target)
         with self._rows():
             yield
-        self.parts.append(Part("receivers", sql=_joined(sent.sql for sent in self._sent), rows=rows))
+        self.parts.append(Part("receivers", sql=joined(sent.sql for sent in self._sent), rows=rows))
         self._sent.clear()
 
     @contextmanager
@@ -225,7 +227,7 @@ class Recording:
         """End a script."""
         if self._sent or self._done:
             self._first = self._first or list(self._sent)
-            self.parts.append(Part("script", sql=_joined(sent.sql for sent in self._sent), done=tuple(self._done)))
+            self.parts.append(Part("script", sql=joined(sent.sql for sent in self._sent), done=tuple(self._done)))
             self._sent.clear()
             self._done.clear()
 
@@ -335,27 +337,6 @@ class _Builder:
             forget_historic(before.apps)
 
 
-def _is_declarative(operation: Operation) -> bool:
-    """Tell whether what an operation sends follows from the migrations alone, in a schema that was empty."""
-    kind = type(operation)
-    if isinstance(operation, SeparateDatabaseAndState) and kind is SeparateDatabaseAndState:
-        return all(map(_is_declarative, operation.database_operations))
-    if kind.__module__ == "django.contrib.postgres.operations":
-        return kind.__name__ in _DECLARATIVE
-    return kind.__module__.startswith("django.db.migrations.operations.") and kind is not RunPython
-
-
-_DECLARATIVE = frozenset(("AddConstraintNotValid", "CreateCollation", "RemoveCollation", "ValidateConstraint"))
-"""Of PostgreSQL's own operations those that need nothing but the schema, and may be in a transaction."""
-
-
-def _is_by_hand(operation: Operation) -> bool:
-    """Tell whether an operation may do anything, rows included."""
-    if isinstance(operation, SeparateDatabaseAndState):
-        return any(map(_is_by_hand, operation.database_operations))
-    return isinstance(operation, RunSQL)
-
-
 def _is_djangos(operation: Operation) -> bool:
     """Tell whether an operation runs code of Django's own, which goes by nothing but the rows of the schema."""
     return isinstance(operation, RunPython) and (operation.code.__module__ or "").startswith("django.")
@@ -383,8 +364,3 @@ def _digest(target: Target) -> str:
 
 
 _GONE_BY = {"contenttypes": "django_content_type", "auth": "auth_permission"}
-
-
-def _joined(statements: Iterable[str]) -> str:
-    """Statements as one script; one may end in a comment."""
-    return "\n;\n".join(statement.rstrip().removesuffix(";") for statement in statements)

@@ -23,6 +23,7 @@ from .announcing import Step, announce, has_others, inject, permissions_changed,
 from .caches import forget, forget_historic
 from .context import activate
 from .executor import Progress, lock_named, outside_transaction
+from .hearing import Heard
 from .history import History
 from .records import ARRIVAL_DUE, Key, add_records, forget_record, is_recorded
 from .schemas import local_lock_timeout, lock_refused
@@ -44,11 +45,13 @@ class Leg(NamedTuple):
         migration: which.
         moves: its operations, each with the project's state before it and behind it.
         records: what is recorded for it: itself, or what it was squashed from.
+        heard: what schemas were sent that followed before; None if none follows behind.
     """
 
     migration: Migration
     moves: Sequence[Move]
     records: Sequence[Key]
+    heard: Heard | None = None
 
 
 class Tape(Protocol):
@@ -190,7 +193,12 @@ class Course:
             return False
         _tell(progress, "apply_start", leg.migration)
         try:
-            run_leg(leg, editor, tape)
+            script = None if leg.heard is None else leg.heard.script(alias.db)
+            if script:
+                editor.execute(script, None)
+            elif script is None:
+                with leg.heard.listening(editor.connection) if leg.heard and not tape else nullcontext():
+                    run_leg(leg, editor, tape)
         except BaseException:
             # An operation that is cut off may leave changes in the states.
             self._kept = None
@@ -371,7 +379,8 @@ class Course:
                 state = behind
             if steps is self.steps and migration is chosen[-1]:
                 self._last = state
-            yield Leg(migration, moves, self.records_of(migration))
+            heard = Heard(migration) if steps is self.steps and self._keeps else None
+            yield Leg(migration, moves, self.records_of(migration), heard)
 
     def _forget(self, alias: SchemaAlias) -> None:
         """Forget what is remembered of rows, by models and by historic ones, which the next schema shares."""

@@ -10,7 +10,7 @@ import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from heapq import heappop, heappush
 from itertools import chain, count, zip_longest
@@ -25,7 +25,7 @@ from .history import Point
 from .migrator import migrate_target
 from .placement import Placement
 from .plans import target_of
-from .records import Key
+from .records import Key, Records
 from .schemas import is_locked, local_lock_timeout, lock_refused, schema_exists
 from .sqlstates import DEADLOCK, sqlstate_of
 from .survey import Cohort, Survey, forget_ways, not_there, survey
@@ -40,7 +40,7 @@ table or since another process works on it; `left`: it was not begun, since othe
 
 _DONE: tuple[State, ...] = ("migrated", "current")
 
-_AT_ONCE = 20
+_AT_ONCE = 50
 """How many schemas a worker takes at a time, at most."""
 _SHARES = 4
 """Of how many jobs, at least, each of several workers gets one after the other, so that all end at about one time."""
@@ -61,6 +61,7 @@ class Outcome:
         backwards: whether these were taken back.
         error: why not.
         seconds: how long it took.
+        records: what it has recorded now, if that is known.
     """
 
     alias: SchemaAlias
@@ -69,6 +70,7 @@ class Outcome:
     error: str = ""
     seconds: float = 0.0
     backwards: bool = False
+    records: Records | None = None
 
 
 Todo = Sequence[tuple[Cohort, list[SchemaAlias]]]
@@ -286,7 +288,7 @@ def _outcomes(jobs: _Jobs, run: Callable[[_Job], Iterator[Outcome]], processes: 
             continue
         job.aliases.remove(outcome.alias)
         if outcome.state != "locked" or not jobs.again(job, outcome):
-            yield outcome
+            yield replace(outcome, records=job.cohort.records_behind(outcome.applied)) if outcome.applied else outcome
 
 
 def _run(

@@ -18,7 +18,7 @@ from .executor import Executor
 from .history import Point, load
 from .placement import Placement
 from .plans import plan_of, target_of, unmigrated_models
-from .records import Key, Records, batches, cohorts
+from .records import ARRIVAL_DUE, Key, Records, batches, cohorts
 from .schemas import mark_in
 from .target import target_is
 
@@ -55,6 +55,11 @@ class Cohort:
         way = _ways.known[key]
         return way if self.together else way._replace(course=None)
 
+    def records_behind(self, applied: Sequence[Key]) -> Records | None:
+        """What a schema has recorded that was brought all the way; None if another process may have done a part."""
+        way = self.way()
+        return way.behind if tuple(applied) == way.steps else None
+
     def _new_way(self) -> "Way":
         target = target_of(alias_for(self.db, _NO_SCHEMA, (self.environment,)))
         import_management_modules()
@@ -70,7 +75,9 @@ class Cohort:
             if plan.steps or history.is_due:
                 before = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]
             course = Course(history, plan.sequence, before)
-        return Way(steps, course=course if course.is_plain else None)
+        recorded = (key for migration, _ in plan.steps for key in course.records_of(migration))
+        behind = self.records.union(recorded) - {ARRIVAL_DUE}
+        return Way(steps, course=course if course.is_plain else None, behind=behind)
 
 
 class Way(NamedTuple):
@@ -80,11 +87,13 @@ class Way(NamedTuple):
         steps: migrations, by app and name.
         backwards: whether they are taken back.
         course: what all follow; None if each must be migrated by itself.
+        behind: what is recorded behind it; None if they are taken back.
     """
 
     steps: tuple[Key, ...]
     backwards: bool = False
     course: Course | None = None
+    behind: Records | None = None
 
     def __bool__(self) -> bool:
         return self.course is None or bool(self.course)

@@ -21,7 +21,7 @@ from django_schemas.exceptions import SchemaLocked
 from django_schemas.fleet import Outcome
 from django_schemas.history import Point
 from django_schemas.placement import Placement
-from django_schemas.records import Key
+from django_schemas.records import Key, Records
 
 from . import standing
 from .conf import conf
@@ -106,20 +106,27 @@ class _Standings:
 
     def __init__(self) -> None:
         self._waiting: list[AbstractTenant] = []
+        self._known: defaultdict[Records, list[AbstractTenant]] = defaultdict(list)
         self._noted_s = monotonic()
         self._newest = standing.newest()
 
     def add(self, tenant: AbstractTenant, outcome: Outcome) -> None:
         """Take note of a tenant whose schema may be elsewhere than the registry says."""
         # One that failed may have come a part of the way.
-        if outcome.state in ("migrated", "failed") or tenant.migrated_to != self._newest:
+        if outcome.records is not None:
+            self._known[outcome.records].append(tenant)
+        elif outcome.state in ("migrated", "failed") or tenant.migrated_to != self._newest:
             self._waiting.append(tenant)
         if len(self._waiting) >= _NOTED_AT_ONCE or monotonic() - self._noted_s >= _NOTED_EACH_S:
             self.note()
 
     def note(self) -> None:
-        """Write down what the schemas themselves say."""
+        """Write down what was done, or what the schemas themselves say."""
         self._noted_s = monotonic()
+        for records, those in self._known.items():
+            stands = standing.of(records)
+            standing.note([tenant for tenant in those if tenant.migrated_to != stands], stands)
+        self._known.clear()
         by_db: defaultdict[str, dict[str, AbstractTenant]] = defaultdict(dict)
         for tenant in self._waiting:
             by_db[tenant.db][tenant.schema_name] = tenant

@@ -16,13 +16,13 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from django_schemas.membership import app_labels_of
-from django_schemas.records import read_records
+from django_schemas.records import Records, read_records
 
 from .conf import conf
 from .models import AbstractTenant
 from .registry import tell_of_changes
 
-__all__ = ["Standing", "is_behind", "newest", "note", "plan", "read"]
+__all__ = ["Standing", "is_behind", "newest", "note", "of", "plan", "read"]
 
 Standing = dict[str, str]
 """The newest applied migration of each app, by the app's label."""
@@ -70,10 +70,11 @@ def read(db: str, schemas: Sequence[str]) -> dict[str, Standing]:
 
     One that has recorded nothing stands nowhere: an empty dict.
     """
-    return {schema: _standing(records) for schema, records in read_records(db, schemas).items()}
+    return {schema: of(records) for schema, records in read_records(db, schemas).items()}
 
 
-def _standing(records: Iterable[tuple[str, str]]) -> Standing:
+def of(records: Records) -> Standing:
+    """How far a schema is that has recorded these."""
     names: defaultdict[str, list[str]] = defaultdict(list)
     for label, name in records:
         names[label].append(name)

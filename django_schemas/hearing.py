@@ -1,0 +1,73 @@
+"""Hearing: what a migration sends to two schemas is sent to the next ones at once, if it follows from it alone.
+
+A fleet's schemas get the same statements from most migrations, made by the same Python again and again. Where that
+asked the schema nothing, computed nothing of its own, and sent the same to the first two, the others are sent that as
+one message. All else is run in each schema, as Django runs it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db.migrations import Migration
+
+from .declarative import has_own_values, is_declarative
+
+__all__ = ["Heard", "joined"]
+
+
+class Heard:
+    """What was heard of a migration.
+
+    Args:
+        migration: which.
+    """
+
+    def __init__(self, migration: Migration) -> None:
+        self._may = migration.atomic and all(
+            is_declarative(operation) and not has_own_values(operation) for operation in migration.operations
+        )
+        self._once: dict[str, str] = {}
+        self._twice: dict[str, str] = {}
+
+    def script(self, db: str) -> str | None:
+        """What any schema of a database is to be sent; None if it must be run."""
+        return self._twice.get(db)
+
+    @contextmanager
+    def listening(self, connection: Any) -> Iterator[None]:
+        """Listen while it is run in a schema."""
+        if not self._may:
+            yield
+            return
+        sent: list[str] = []
+        statements, former = 0, connection.listener
+
+        def note(execute: Any, *args: Any) -> Any:
+            nonlocal statements
+            statements += 1
+            return execute(*args)
+
+        connection.listener = sent.append
+        try:
+            with connection.execute_wrapper(note):
+                yield
+        finally:
+            connection.listener = former
+        # Whatever else was sent asked for something: the names of constraints, for one.
+        self._may = statements == len(sent)
+        if self._may:
+            self._note(connection.alias, joined(sent))
+
+    def _note(self, db: str, script: str) -> None:
+        if db not in self._once:
+            self._once[db] = script
+        elif self._once[db] == script:
+            self._twice[db] = script
+        else:
+            self._may = False
+
+
+def joined(statements: Any) -> str:
+    """Statements as one script; one may end in a comment."""
+    return "\n;\n".join(statement.rstrip().removesuffix(";") for statement in statements)
