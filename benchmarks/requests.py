@@ -73,6 +73,7 @@ def _tasks() -> dict[str, dict[str, Block]]:
     domains = [f"t{number:03}.customers.example" for number in range(TENANTS)]
     return {
         "request, sub-domain": {side: _wsgi_block(wsgi[side], subdomains, f"/{side}/1/") for side in wsgi},
+        "request, one tenant": {side: _wsgi_block(wsgi[side], subdomains[:1], f"/{side}/1/") for side in wsgi},
         "request, own domain": {side: _wsgi_block(wsgi[side], domains, f"/{side}/1/") for side in wsgi},
         "request, ASGI": {side: _asgi_block(asgi[side], subdomains, f"/async/{side}/1/") for side in asgi},
         "its statement by hand": {
