@@ -39,8 +39,7 @@ _COLUMNS = """
                    'GENERATED ALWAYS AS (' || pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ')'
                    || CASE a.attgenerated WHEN 's' THEN ' STORED' ELSE ' VIRTUAL' END
                     ELSE 'DEFAULT ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
-               CASE WHEN a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid
-                         AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]) THEN 'NOT NULL' END)
+               CASE WHEN a.attnotnull THEN concat('CONSTRAINT ' || pg_catalog.quote_ident(n.conname) || ' ', 'NOT NULL') END)
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
@@ -49,6 +48,8 @@ _COLUMNS = """
         AND e.refobjid = c.oid AND e.refobjsubid = a.attnum AND e.deptype = 'i'
         AND e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
     LEFT JOIN pg_catalog.pg_class s ON s.oid = e.objid AND s.relkind = 'S'
+    -- Since PostgreSQL 18 it has a name.
+    LEFT JOIN pg_catalog.pg_constraint n ON n.conrelid = c.oid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum]
     WHERE c.relnamespace = %s::pg_catalog.regnamespace AND c.relkind = 'r'
     ORDER BY c.oid, a.attnum
 """
@@ -56,7 +57,7 @@ _CONSTRAINTS = """
     SELECT c.relname::text, k.contype <> 'f' AND k.convalidated,
            'CONSTRAINT ' || pg_catalog.quote_ident(k.conname) || ' ' || pg_catalog.pg_get_constraintdef(k.oid)
     FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-    WHERE k.connamespace = %s::pg_catalog.regnamespace AND k.contype IN ('c', 'f', 'n', 'p', 'u', 'x')
+    WHERE k.connamespace = %s::pg_catalog.regnamespace AND k.contype IN ('c', 'f', 'p', 'u', 'x')
     ORDER BY k.oid
 """
 _INDEXES = """

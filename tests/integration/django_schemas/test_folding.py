@@ -60,11 +60,11 @@ CONTRIB = """
 
     class Migration(migrations.Migration):
         operations = [
-            CreateCollation("caseless", "und-u-ks-level2", provider="icu", deterministic=False),
+            CreateCollation("plain", "C"),
             migrations.CreateModel("Slot", [
                 ("id", models.BigAutoField(primary_key=True)),
                 ("hours", IntegerRangeField()),
-                ("name", models.CharField(max_length=9, db_collation="caseless")),
+                ("name", models.CharField(max_length=9, db_collation="plain")),
             ]),
             migrations.AddConstraint("slot", ExclusionConstraint(
                 name="apart", expressions=[("hours", RangeOperators.OVERLAPS)],
