@@ -39,7 +39,7 @@ _COLUMNS = """
                    'GENERATED ALWAYS AS (' || pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ')'
                    || CASE a.attgenerated WHEN 's' THEN ' STORED' ELSE ' VIRTUAL' END
                     ELSE 'DEFAULT ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
-               CASE WHEN a.attnotnull THEN concat('CONSTRAINT ' || pg_catalog.quote_ident(n.conname) || ' ', 'NOT NULL') END)
+               'CONSTRAINT ' || pg_catalog.quote_ident(n.conname), CASE WHEN a.attnotnull THEN 'NOT NULL' END)
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
