@@ -26,15 +26,14 @@ def in_new_thread(function: Callable[[], Any]) -> Any:
         return pool.submit(run).result()
 
 
-def backends() -> int:
-    """How many connections to this database the server has, but for the one that watches it for the replicas' sake."""
+def backends() -> set[int]:
+    """The server's processes for this database, but for the one that watches it for the replicas' sake."""
     with connections["default"].cursor() as cursor:
         cursor.execute(
-            r"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            r"SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
             r"AND query !~ '^\s*SELECT CASE WHEN pg_is_in_recovery'"
         )
-        (count,) = cursor.fetchone()
-        return int(count)
+        return {pid for (pid,) in cursor.fetchall()}
 
 
 def test_first_opened_by_a_schema_alias(committed: None, acme: Place, globex: Place) -> None:
@@ -50,7 +49,7 @@ def test_first_opened_by_a_schema_alias(committed: None, acme: Place, globex: Pl
         assert own.alias == "default"
         assert type(own.alias) is str
         opened = [each for each in connections.all(initialized_only=True) if each.alias == "default"]
-        return [first, second, registry], backends() - before, len(opened), same
+        return [first, second, registry], len(backends() - before), len(opened), same
 
     _ = acme.ada, globex.ada
     before = backends()
