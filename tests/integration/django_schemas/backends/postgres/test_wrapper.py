@@ -85,9 +85,9 @@ def test_close_all_closes_what_a_schema_alias_opened(committed: None, acme: Plac
 
     assert in_new_thread(read_and_close) == 0
     deadline = monotonic() + 5
-    while backends() != before and monotonic() < deadline:  # The server takes a moment to end one.
+    while not backends() <= before and monotonic() < deadline:  # The server takes a moment to end one.
         sleep(0.02)
-    assert backends() == before
+    assert backends() <= before
 
 
 def test_connection_that_was_lost(committed: None, acme: Place) -> None:
