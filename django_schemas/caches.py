@@ -123,7 +123,8 @@ def watch(model: type[Model]) -> None:
 def forget(db: str, schema: str) -> None:
     """Forget what is remembered of a place; again once it is committed, until when others read what was there."""
     _forget(db, schema)
-    connections[db].on_commit(partial(_forget, db, schema))
+    if connections[db].in_atomic_block:
+        connections[db].on_commit(partial(_forget, db, schema))
 
 
 def forget_historic(project_apps: Any) -> None:

@@ -187,7 +187,7 @@ class Course:
         records = leg.records if tape else [*leg.records, *self._due(target, leg, *behind)]
         # In one transaction with what it tells of, where there is one; else behind it.
         if leg.migration.atomic:
-            if not add_records(alias, records, self._known):
+            if not add_records(alias, records, self._known, leg.heard.recorded if leg.heard else None):
                 return False
         elif is_recorded(alias, leg.records[0], self._known):
             return False

@@ -28,7 +28,7 @@ from .plans import target_of
 from .records import Key, Records
 from .schemas import is_locked, local_lock_timeout, lock_refused, schema_exists
 from .sqlstates import DEADLOCK, sqlstate_of
-from .survey import Cohort, Survey, forget_ways, not_there, survey
+from .survey import Cohort, Survey, Way, forget_ways, not_there, survey
 from .workers import Died, do
 
 __all__ = ["Held", "Outcome", "State", "look", "migrate_fleet"]
@@ -277,6 +277,7 @@ def _settled(found: Survey) -> list[Outcome]:
 
 def _outcomes(jobs: _Jobs, run: Callable[[_Job], Iterator[Outcome]], processes: int) -> Iterator[Outcome]:
     """Do jobs; tell of each schema that is done with."""
+    ways: dict[int, Way] = {}
     for job, outcome in do(jobs, run, processes):
         if isinstance(outcome, Died):
             if job.aliases:
@@ -288,7 +289,10 @@ def _outcomes(jobs: _Jobs, run: Callable[[_Job], Iterator[Outcome]], processes: 
             continue
         job.aliases.remove(outcome.alias)
         if outcome.state != "locked" or not jobs.again(job, outcome):
-            yield replace(outcome, records=job.cohort.records_behind(outcome.applied)) if outcome.applied else outcome
+            way = ways.get(id(job.cohort)) or ways.setdefault(id(job.cohort), job.cohort.way())
+            # Else another process may have done a part.
+            whole = outcome.state == "migrated" and outcome.applied == way.steps
+            yield replace(outcome, records=way.behind) if whole else outcome
 
 
 def _run(
@@ -296,6 +300,7 @@ def _run(
 ) -> Iterator[Outcome]:
     """Do a job, in whichever process this is."""
     number = len(job.aliases)
+    way = job.cohort.way()
     with _holding(job.aliases, held) as refused:
         for alias in list(job.aliases):
             begun_s = perf_counter()
@@ -303,7 +308,7 @@ def _run(
             did = _NOTHING
             if error is None:
                 try:
-                    did = _migrate(job.cohort, alias, owners.get(alias.placement), lock_timeout)
+                    did = _migrate(job.cohort, way, alias, owners.get(alias.placement), lock_timeout)
                 except Exception as caught:
                     error = caught
                     _mend(alias.db)
@@ -343,8 +348,8 @@ class _Did(NamedTuple):
 _NOTHING = _Did()
 
 
-def _migrate(cohort: Cohort, alias: SchemaAlias, owner: str | None, lock_timeout: str | None) -> _Did:
-    course = cohort.way().course
+def _migrate(cohort: Cohort, way: Way, alias: SchemaAlias, owner: str | None, lock_timeout: str | None) -> _Did:
+    course = way.course
     target = target_of(alias)
     if course is not None:
         done = course.follow(

@@ -21,12 +21,16 @@ class Heard:
 
     Args:
         migration: which.
+
+    Attributes:
+        recorded: digests of what schemas had recorded before: see `records.add_records`.
     """
 
     def __init__(self, migration: Migration) -> None:
         self._may = migration.atomic and all(
             is_declarative(operation) and not has_own_values(operation) for operation in migration.operations
         )
+        self.recorded: set[int] = set()
         self._once: dict[str, str] = {}
         self._twice: dict[str, str] = {}
 

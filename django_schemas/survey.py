@@ -55,11 +55,6 @@ class Cohort:
         way = _ways.known[key]
         return way if self.together else way._replace(course=None)
 
-    def records_behind(self, applied: Sequence[Key]) -> Records | None:
-        """What a schema has recorded that was brought all the way; None if another process may have done a part."""
-        way = self.way()
-        return way.behind if tuple(applied) == way.steps else None
-
     def _new_way(self) -> "Way":
         target = target_of(alias_for(self.db, _NO_SCHEMA, (self.environment,)))
         import_management_modules()

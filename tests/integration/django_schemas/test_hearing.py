@@ -9,6 +9,7 @@ from django.db import connections
 
 from django_schemas.alias import SchemaAlias
 from django_schemas.catalog import read_catalogs
+from django_schemas.fleet import migrate_fleet
 from tests.integration.django_schemas.fleets import brought, states, tiny
 from tests.integration.django_schemas.test_fleet_committed import hosted, write
 
@@ -176,3 +177,28 @@ def test_failure_of_one(write: Write) -> None:
     assert 'relation "crates_lid" already exists' in outcomes["tiny4"].error
     catalog = read_catalogs("default", ["tiny4"])["tiny4"]
     assert not [item for item in catalog if item.name == "fresh"]
+
+
+MEANWHILE = {
+    "done": ("INSERT INTO {} (app, name, applied) VALUES ('crates', '0003_structure', now())", "current", ""),
+    "taken back": ("DELETE FROM {} WHERE name = '0002_first_crate'", "failed", "taken back by another process"),
+    "another": ("INSERT INTO {} (app, name, applied) VALUES ('other', '0001_initial', now())", "migrated", ""),
+}
+
+
+@pytest.mark.parametrize(("sql", "state", "error"), MEANWHILE.values(), ids=MEANWHILE)
+def test_recorded_meanwhile(sql: str, state: str, error: str, write: Write) -> None:
+    """What another process did to a schema since it was looked at is found out before anything is sent."""
+    write(_0003_structure=STRUCTURE)
+    aliases = filled(4)
+    run = migrate_fleet(aliases)
+    assert [next(run).state, next(run).state] == ["migrated", "migrated"]
+    with connections["default"].cursor() as cursor:
+        cursor.execute(sql.format("tiny4.django_migrations"))
+        (_, last) = run
+        assert last.state == state
+        assert error in last.error
+        cursor.execute("SELECT count(*) FROM tiny4.django_migrations WHERE app = 'crates'")
+        assert cursor.fetchone() == (1 if state == "failed" else 3,)
+    fresh = [item for item in read_catalogs("default", ["tiny4"])["tiny4"] if item.name == "fresh"]
+    assert bool(fresh) is (state == "migrated")
