@@ -195,9 +195,11 @@ def test_recorded_meanwhile(sql: str, state: str, error: str, write: Write) -> N
     assert [next(run).state, next(run).state] == ["migrated", "migrated"]
     with connections["default"].cursor() as cursor:
         cursor.execute(sql.format("tiny4.django_migrations"))
-        (_, last) = run
-        assert last.state == state
-        assert error in last.error
+    (_, last) = run
+    assert last.state == state
+    assert error in last.error
+    # The connection of a schema that fails may be closed.
+    with connections["default"].cursor() as cursor:
         cursor.execute("SELECT count(*) FROM tiny4.django_migrations WHERE app = 'crates'")
         assert cursor.fetchone() == (1 if state == "failed" else 3,)
     fresh = [item for item in read_catalogs("default", ["tiny4"])["tiny4"] if item.name == "fresh"]
