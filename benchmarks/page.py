@@ -83,11 +83,11 @@ One tenant of 200 tables that 300 migrations make, in an otherwise empty databas
 _REQUESTS = """## Requests
 
 The same request with one query, a hundred tenants in turn, or always the same one; microseconds, times plain Django,
-and statements sent. Of what a hundred tenants cost more than one, most is PostgreSQL's own: it finds one table, which is
-all that plain Django has, sooner than a hundred in turn. *Its statement by hand* is that alone, without Django.
+and statements sent. Of what a hundred tenants cost more than one, most is PostgreSQL's own: it finds one table, which
+is all that plain Django has, sooner than a hundred in turn. *Its statement by hand* is that alone, without Django.
 
-Tenants are remembered for an hour here (`CACHE_TTL_S`), so that requests alone are measured. With the usual five seconds
-each process reads a tenant's row again that often, by one to three statements, however many requests there are.
+Tenants are remembered for an hour here (`CACHE_TTL_S`), so that requests alone are measured. With the usual five
+seconds each process reads a tenant's row again that often, by one to three statements, whatever comes.
 """
 _ORM = """## Queries
 

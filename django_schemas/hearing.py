@@ -5,15 +5,28 @@ asked the schema nothing, computed nothing of its own, and sent the same to the 
 one message. All else is run in each schema, as Django runs it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import connections
 from django.db.migrations import Migration
 
+from .alias import SchemaAlias
 from .declarative import has_own_values, is_declarative
+from .identifiers import search_path
+from .records import Key, insert_records, of_these_records
+from .schemas import lock_name
 
 __all__ = ["Heard", "joined"]
+
+# Raises an error unless the lock is had.
+_BEGIN = """
+    SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended(%s, 0)) THEN 0
+                ELSE ('locked ' || pg_backend_pid())::int END,
+           set_config('search_path', %s, true),
+           set_config('lock_timeout', coalesce(%s, current_setting('lock_timeout')), true)
+"""
 
 
 class Heard:
@@ -37,6 +50,30 @@ class Heard:
     def script(self, db: str) -> str | None:
         """What any schema of a database is to be sent; None if it must be run."""
         return self._twice.get(db)
+
+    def whole(
+        self, alias: SchemaAlias, schemas: Sequence[str], records: Sequence[Key], lock_timeout: str | None
+    ) -> str | None:
+        """All of it in one message, which PostgreSQL runs as one transaction; None if it must be run in steps.
+
+        It fails, and leaves nothing behind, where another process works on the schema, or has recorded something.
+
+        Args:
+            alias: the schema.
+            schemas: where unqualified names are looked up.
+            records: what is recorded.
+            lock_timeout: how long to wait for a table, as PostgreSQL writes it; the server's own setting if None.
+        """
+        script = self.script(alias.db)
+        if script is None or not self.recorded:
+            return None
+        parts = (
+            (_BEGIN, [lock_name(alias), search_path(schemas), lock_timeout]),
+            of_these_records(alias, self.recorded),
+            insert_records(records, alias),
+        )
+        connection: Any = connections[alias.db]
+        return joined([*(connection.ops.compose_sql(sql, params) for sql, params in parts), *filter(None, [script])])
 
     @contextmanager
     def listening(self, connection: Any) -> Iterator[None]:

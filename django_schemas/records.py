@@ -25,6 +25,7 @@ __all__ = [
     "forget_record",
     "insert_records",
     "is_recorded",
+    "of_these_records",
     "read_records",
     "there_of",
 ]
@@ -155,7 +156,7 @@ def add_records(alias: SchemaAlias, keys: Sequence[Key], least: int = 0, seen: s
         SchemasError: as `is_recorded`.
     """
     table = qualified(alias.schema, _TABLE)
-    sql, parameters = insert_records(keys, table)
+    sql, parameters = insert_records(keys, alias)
     # As it was before.
     returning = f"RETURNING id, (SELECT {_QUICK_DIGEST} FROM {table})"
     with connections[alias.db].cursor() as cursor:
@@ -184,8 +185,20 @@ def forget_record(alias: SchemaAlias, key: Key) -> None:
         cursor.execute(f"DELETE FROM {qualified(alias.schema, _TABLE)} WHERE app = %s AND name = %s", key)
 
 
-def insert_records(keys: Sequence[Key], table: str = _TABLE) -> tuple[str, list[str]]:
-    """The statement that records migrations, in this order, with its parameters."""
+def of_these_records(alias: SchemaAlias, seen: set[int]) -> tuple[str, list[Any]]:
+    """A statement that fails unless what a schema has recorded has one of these digests, with its parameters."""
+    return (
+        f"SELECT CASE WHEN (SELECT {_QUICK_DIGEST} FROM {_table(alias.schema)}) = ANY(%s) THEN 0 "
+        "ELSE ('changed ' || pg_backend_pid())::int END",
+        [sorted(seen)],
+    )
+
+
+def insert_records(keys: Sequence[Key], alias: SchemaAlias | None = None) -> tuple[str, list[str]]:
+    """The statement that records migrations, in this order, with its parameters; in the schema that is looked into if
+    none is named.
+    """
+    table = _table(alias.schema) if alias else _TABLE
     rows = ", ".join("(%s, %s)" for _ in keys)
     return (
         f"INSERT INTO {table} (app, name, applied) SELECT app, name, now() FROM (VALUES {rows}) AS done (app, name)",

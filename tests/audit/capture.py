@@ -161,7 +161,7 @@ class StatementAudit:
             result = execute(sql, params, many, context)
             self._note(connection, text, (), [Fault(Rule.UNREADABLE, str(error))])
             return result
-        self._note(connection, text, statements, [fault for each in statements for fault in _judged(each, connection)])
+        self._note(connection, text, statements, list(_faults(statements, connection)))
         return execute(sql, params, many, context)
 
     def _note(
@@ -183,7 +183,17 @@ class StatementAudit:
             self.found += [Violation(connection.alias, text, str(fault.rule), fault.what) for fault in faults]
 
 
-def _judged(statement: Statement, connection: BaseDatabaseWrapper) -> list[Fault]:
+def _faults(statements: tuple[Statement, ...], connection: BaseDatabaseWrapper) -> Iterator[Fault]:
+    """Judge statements that are about to be sent in one message: one may set the search_path of those behind it."""
+    path: tuple[str, ...] | None = None
+    for statement in statements:
+        yield from _judged(statement, connection, path)
+        for setting in statement.settings:
+            if setting.name == "search_path" and setting.local:
+                path = setting.value
+
+
+def _judged(statement: Statement, connection: BaseDatabaseWrapper, path: tuple[str, ...] | None) -> list[Fault]:
     """Judge a statement that is about to be sent; the server is asked only where it may know better."""
     if not statement.names and not statement.settings:
         return []
@@ -197,8 +207,9 @@ def _judged(statement: Statement, connection: BaseDatabaseWrapper) -> list[Fault
     beside = {}
     # Not by a cursor of Django's: tests count what goes through these.
     with connection.connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('search_path')")
-        path = identifiers(cursor.fetchone()[0])
+        if path is None:
+            cursor.execute("SELECT current_setting('search_path')")
+            path = identifiers(cursor.fetchone()[0])
         for name in statement.names:
             if name.kind is not Kind.TABLE and name.schema is None:
                 cursor.execute(_BESIDE, {"name": name.name})

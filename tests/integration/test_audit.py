@@ -63,6 +63,8 @@ def test_search_path_makes_it_right(acme: Place, sql: str) -> None:
     """The same is right where search_path is a schema of the environment."""
     with schema_cursor("default", "acme") as cursor:
         cursor.execute(sql)
+    with transaction.atomic(), connections["default"].cursor() as cursor:
+        cursor.execute(f"SELECT set_config('search_path', 'acme', true); {sql}")
 
 
 def test_what_the_server_refuses_too(acme: Place) -> None:

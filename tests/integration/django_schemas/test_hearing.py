@@ -22,17 +22,20 @@ pytestmark = [
 
 Write = Callable[..., str]
 
-STRUCTURE = """
+FIELDS = """
     class Migration(migrations.Migration):
         operations = [
             migrations.AddField("Crate", "fresh", models.IntegerField(default=1), preserve_default=False),
-            migrations.CreateModel("Lid", [("id", models.BigAutoField(primary_key=True))]),
-            migrations.AddField("Lid", "size", models.IntegerField(unique=True, null=True)),
+            migrations.AddField("Crate", "size", models.IntegerField(unique=True, null=True)),
             migrations.AddIndex("Crate", models.Index(fields=["label"], name="by_label")),
             migrations.RunSQL("UPDATE crates_crate SET label = '100%' -- all"),
-            migrations.AlterModelOptions("Lid", {"ordering": ["id"]}),
+            migrations.AlterModelOptions("Crate", {"ordering": ["id"]}),
         ]
 """
+MODEL = FIELDS.replace(
+    "operations = [",
+    'operations = [migrations.CreateModel("Lid", [("id", models.BigAutoField(primary_key=True))]),',
+)
 OPTIONS = """
     class Migration(migrations.Migration):
         operations = [migrations.AlterModelOptions("Crate", {"ordering": ["label"]})]
@@ -69,12 +72,11 @@ BY_PLACE = """
 
 @contextmanager
 def heard(db: str = "default") -> Iterator[list[str]]:
-    """The statements that change structure, or rows of crates."""
+    """The statements that are sent."""
     sent: list[str] = []
 
     def note(execute: Any, sql: str, *args: Any) -> Any:
-        if sql.lstrip().startswith(("ALTER", "CREATE", "UPDATE")):
-            sent.append(sql)
+        sent.append(sql)
         return execute(sql, *args)
 
     with connections[db].execute_wrapper(note):
@@ -90,14 +92,18 @@ def filled(number: int) -> list[SchemaAlias]:
     return aliases
 
 
-def test_sent_at_once(write: Write) -> None:
-    """What was made by many statements is made by one, and is the same."""
-    write(_0003_structure=STRUCTURE)
+@pytest.mark.parametrize("source", [FIELDS, MODEL])
+def test_sent_at_once(source: str, write: Write) -> None:
+    """What was made by many statements is made by one, and is the same; if there are models to be announced, its lock
+    and its record are statements of their own.
+    """
+    write(_0003_fields=source)
     aliases = filled(4)
     with heard() as sent:
         assert set(states(brought(aliases)).values()) == {"migrated"}
-    assert len([sql for sql in sent if 'ADD COLUMN "fresh"' in sql]) == 4
-    assert len([sql for sql in sent if "ADD COLUMN" in sql and "CREATE TABLE" in sql]) == 2
+    scripts = [sql for sql in sent if 'ADD COLUMN "fresh"' in sql]
+    assert [sql.count("ADD COLUMN") for sql in scripts] == [1, 1, 2, 2]
+    assert ["INSERT INTO" in sql for sql in scripts[2:]] == [source == FIELDS] * 2
     catalogs = read_catalogs("default", [alias.schema for alias in aliases])
     assert catalogs["tiny1"] == catalogs["tiny2"] == catalogs["tiny3"] == catalogs["tiny4"]
     with connections["default"].cursor() as cursor:
@@ -117,10 +123,10 @@ def test_nothing_to_send(write: Write) -> None:
 
 def test_each_database_for_itself(write: Write) -> None:
     """What was heard in one is not sent in another, whose PostgreSQL may be another."""
-    write(_0003_structure=STRUCTURE)
+    write(_0003_fields=FIELDS)
     with heard("shard2") as sent:
         assert set(states(brought([*tiny("default", 3), *tiny("shard2", 1, first=7)])).values()) == {"migrated"}
-    assert len([sql for sql in sent if 'ADD COLUMN "fresh"' in sql and "CREATE TABLE" not in sql]) == 1
+    assert [sql.count("ADD COLUMN") for sql in sent if 'ADD COLUMN "fresh"' in sql] == [1]
 
 
 def test_names_that_differ(write: Write) -> None:
@@ -168,19 +174,19 @@ def test_what_differs_is_not_sent(write: Write) -> None:
 
 def test_failure_of_one(write: Write) -> None:
     """A schema that is not as it should be fails, and has nothing of it; those behind it go on."""
-    write(_0003_structure=STRUCTURE)
+    write(_0003_fields=FIELDS)
     aliases = filled(5)
     with connections["default"].cursor() as cursor:
-        cursor.execute("CREATE TABLE tiny4.crates_lid (id int)")
+        cursor.execute("ALTER TABLE tiny4.crates_crate ADD COLUMN size int")
     outcomes = brought(aliases)
     assert states(outcomes) == {f"tiny{number}": "failed" if number == 4 else "migrated" for number in range(1, 6)}
-    assert 'relation "crates_lid" already exists' in outcomes["tiny4"].error
+    assert 'column "size" of relation "crates_crate" already exists' in outcomes["tiny4"].error
     catalog = read_catalogs("default", ["tiny4"])["tiny4"]
     assert not [item for item in catalog if item.name == "fresh"]
 
 
 MEANWHILE = {
-    "done": ("INSERT INTO {} (app, name, applied) VALUES ('crates', '0003_structure', now())", "current", ""),
+    "done": ("INSERT INTO {} (app, name, applied) VALUES ('crates', '0003_fields', now())", "current", ""),
     "taken back": ("DELETE FROM {} WHERE name = '0002_first_crate'", "failed", "taken back by another process"),
     "another": ("INSERT INTO {} (app, name, applied) VALUES ('other', '0001_initial', now())", "migrated", ""),
 }
@@ -189,7 +195,7 @@ MEANWHILE = {
 @pytest.mark.parametrize(("sql", "state", "error"), MEANWHILE.values(), ids=MEANWHILE)
 def test_recorded_meanwhile(sql: str, state: str, error: str, write: Write) -> None:
     """What another process did to a schema since it was looked at is found out before anything is sent."""
-    write(_0003_structure=STRUCTURE)
+    write(_0003_fields=FIELDS)
     aliases = filled(4)
     run = migrate_fleet(aliases)
     assert [next(run).state, next(run).state] == ["migrated", "migrated"]
@@ -204,3 +210,44 @@ def test_recorded_meanwhile(sql: str, state: str, error: str, write: Write) -> N
         assert cursor.fetchone() == (1 if state == "failed" else 3,)
     fresh = [item for item in read_catalogs("default", ["tiny4"])["tiny4"] if item.name == "fresh"]
     assert bool(fresh) is (state == "migrated")
+
+
+def test_locked(write: Write) -> None:
+    """A schema that another process works on is told as locked; what another table's user holds up, too."""
+    write(_0003_fields=FIELDS)
+    aliases = filled(5)
+    with other_session() as worker, other_session() as reader:
+        worker.execute("SELECT pg_advisory_xact_lock(hashtextextended('django_schemas.tiny3', 0))")
+        reader.execute("SELECT count(*) FROM tiny4.crates_crate")
+        outcomes = brought(aliases, lock_timeout="50ms", retry_for_s=0)
+    assert states(outcomes) == {
+        "tiny1": "migrated",
+        "tiny2": "migrated",
+        "tiny3": "locked",
+        "tiny4": "locked",
+        "tiny5": "migrated",
+    }
+    assert "holds a lock on a table" in outcomes["tiny4"].error
+    assert set(states(brought(aliases)).values()) == {"migrated", "current"}
+
+
+def test_user_of_a_table_waits_once(write: Write) -> None:
+    """Where a lock was not had it is not asked for again at once, step by step."""
+    write(_0003_fields=FIELDS)
+    aliases = filled(3)
+    with other_session() as reader, heard() as sent:
+        reader.execute("SELECT count(*) FROM tiny3.crates_crate")
+        assert states(brought(aliases, lock_timeout="50ms", retry_for_s=0))["tiny3"] == "locked"
+    assert len([sql for sql in sent if 'ADD COLUMN "fresh"' in sql]) == 3
+
+
+@contextmanager
+def other_session() -> Iterator[Any]:
+    """A cursor in a transaction of a session of its own."""
+    connection = connections["default"].copy()
+    try:
+        connection.set_autocommit(False)
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
