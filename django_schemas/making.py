@@ -94,11 +94,14 @@ def make(
     *,
     owner: str | None,
     blueprint: bool,
+    kept: bool,
     lock_timeout: str | None,
     progress: Progress | None,
     **options: Any,
 ) -> Plan | None:
     """Make a schema and what is in it; arguments as of `migrator.migrate_target`.
+
+    If it goes the long way, and what is taken down is to be `kept`, others are made by that.
 
     Returns:
         What was done; None if another process made the schema in the meantime.
@@ -122,7 +125,8 @@ def make(
             with recording.listening():
                 Recorder(target).ensure_schema()
             course.follow(target, lock_timeout=lock_timeout, progress=progress, tape=recording, **options)
-            beginning.keep(recording.blueprint(), course, target)
+            if kept:
+                beginning.keep(recording.blueprint(), course, target)
     return plan
 
 
@@ -146,7 +150,7 @@ def blueprint_of(db: str, environment: str, *, renew: bool = False) -> Blueprint
             return beginning.find(course, target)
 
     blueprint = None if renew else found()
-    return blueprint or on_scratch(db, environment, lambda _: found())
+    return blueprint or on_scratch(db, environment, lambda _: found(), kept=True)
 
 
 def state_key(db: str, environment: str) -> str:
@@ -158,7 +162,12 @@ def state_key(db: str, environment: str) -> str:
 
 
 def on_scratch(
-    db: str, environment: str, look: Callable[[SchemaAlias], _T], points: Sequence[Point] | None = None
+    db: str,
+    environment: str,
+    look: Callable[[SchemaAlias], _T],
+    points: Sequence[Point] | None = None,
+    *,
+    kept: bool = False,
 ) -> _T:
     """Make a schema the long way, by migrations, look at it, and have it gone.
 
@@ -167,6 +176,7 @@ def on_scratch(
         environment: name of the environment.
         look: called with the schema; its result is returned.
         points: where it is to be; at the newest migrations if None.
+        kept: whether others are to be made by what is taken down.
     """
     alias = alias_for(db, f"{SCRATCH}{token_hex(8)}", (environment,))
     target = target_of(alias)
@@ -174,7 +184,17 @@ def on_scratch(
 
     def made() -> _T:
         with target_is(target), activate(alias):
-            make(target, points, None, owner=None, blueprint=False, lock_timeout=None, progress=None, **options)
+            make(
+                target,
+                points,
+                None,
+                owner=None,
+                blueprint=False,
+                kept=kept,
+                lock_timeout=None,
+                progress=None,
+                **options,
+            )
         return look(alias)
 
     import_management_modules()

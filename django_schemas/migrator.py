@@ -94,6 +94,7 @@ def migrate_target(
                     like,
                     owner=owner,
                     blueprint=blueprint,
+                    kept=blueprint,
                     lock_timeout=lock_timeout,
                     progress=progress,
                     **options,

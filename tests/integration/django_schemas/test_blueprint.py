@@ -1,7 +1,6 @@
 """Blueprints: what they make is what migrations make, to the last name and row, whatever they are cut by."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -134,18 +133,6 @@ def live() -> list[tuple[str, str, int]]:
     ]
 
 
-@contextmanager
-def statements(db: str) -> Iterator[list[str]]:
-    sent: list[str] = []
-
-    def note(execute: Any, sql: str, *args: Any) -> Any:
-        sent.append(sql)
-        return execute(sql, *args)
-
-    with connections[db].execute_wrapper(note):
-        yield sent
-
-
 def make(schema: str, **options: Any) -> tuple[Catalog, Rows]:
     migrate_target(target_of(alias_for("default", schema, ("tenant",))), **options)
     return contents("default", schema)
@@ -165,15 +152,15 @@ def test_is_what_migrations_make() -> None:
     assert_alike()
 
 
-def test_is_sent_at_once() -> None:
+def test_is_sent_at_once(sent: Any) -> None:
     """Where no code of the project's runs, what a hundred statements made is made by one, and few beside it."""
     points = [("auth", "0012_alter_user_first_name_max_length")]
     make("made_first", targets=points)
-    with statements("default") as sent:
+    with sent() as statements:
         migrate_target(target_of(alias_for("default", "made_by_it", ("tenant",))), points)
     assert [part.kind for part in kept()] == ["script"]
-    assert len([sql for sql in sent if "CREATE TABLE" in sql]) == 1
-    assert len(sent) < 30
+    assert len([sql for sql in statements if "CREATE TABLE" in sql]) == 1
+    assert len(statements) < 30
 
 
 @pytest.mark.parametrize(
@@ -353,16 +340,16 @@ class Memory:
         self.texts[key] = text
 
 
-def test_kept_for_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_for_other_processes(monkeypatch: pytest.MonkeyPatch, sent: Any) -> None:
     """A process that finds one makes its first schema by it."""
     memory = Memory()
     shelf.use(memory)
     first = make("made_first")
     assert list(memory.texts.values()) == [dumps(kept())]
     monkeypatch.setattr(making, "_known", {})
-    with statements("default") as sent:
+    with sent() as statements:
         assert make("made_by_it") == first
-    assert len([sql for sql in sent if "CREATE TABLE" in sql]) < 5
+    assert len([sql for sql in statements if "CREATE TABLE" in sql]) < 5
 
 
 def key(db: str = "default") -> str:
@@ -408,12 +395,20 @@ def test_made_beforehand() -> None:
     assert blueprint_of("default", "tenant", renew=True) == blueprint
 
 
-def test_judges_go_the_long_way() -> None:
+def test_judges_go_the_long_way(sent: Any) -> None:
     """What blueprints are compared with is not made by one."""
     make("made_first")
-    with statements("default") as sent:
+    with sent() as statements:
         on_scratch("default", "tenant", lambda alias: None)
-    assert len([sql for sql in sent if "CREATE TABLE" in sql]) > 20
+    assert len([sql for sql in statements if "CREATE TABLE" in sql]) > 20
+    assert len([sql for sql in statements if "CREATE SCHEMA" in sql]) == 1
+
+
+def test_nothing_is_folded_in_vain(sent: Any) -> None:
+    """Where no schema is to be made by a blueprint none is made ready, each time anew."""
+    with sent() as statements:
+        make("made_long", blueprint=False)
+    assert len([sql for sql in statements if "CREATE SCHEMA" in sql]) == 1
 
 
 def test_apps_without_migrations(settings: Any) -> None:
