@@ -28,7 +28,7 @@ from .plans import target_of
 from .records import Key, Records
 from .schemas import is_locked, local_lock_timeout, lock_refused, schema_exists
 from .sqlstates import DEADLOCK, sqlstate_of
-from .survey import Cohort, Survey, Way, forget_ways, not_there, survey
+from .survey import Cohort, Survey, forget_ways, not_there, survey
 from .workers import Died, do
 
 __all__ = ["Held", "Outcome", "State", "look", "migrate_fleet"]
@@ -277,7 +277,6 @@ def _settled(found: Survey) -> list[Outcome]:
 
 def _outcomes(jobs: _Jobs, run: Callable[[_Job], Iterator[Outcome]], processes: int) -> Iterator[Outcome]:
     """Do jobs; tell of each schema that is done with."""
-    ways: dict[int, Way] = {}
     for job, outcome in do(jobs, run, processes):
         if isinstance(outcome, Died):
             if job.aliases:
@@ -289,10 +288,14 @@ def _outcomes(jobs: _Jobs, run: Callable[[_Job], Iterator[Outcome]], processes: 
             continue
         job.aliases.remove(outcome.alias)
         if outcome.state != "locked" or not jobs.again(job, outcome):
-            way = ways.get(id(job.cohort)) or ways.setdefault(id(job.cohort), job.cohort.way())
-            # Else another process may have done a part.
-            whole = outcome.state == "migrated" and outcome.applied == way.steps
-            yield replace(outcome, records=way.behind) if whole else outcome
+            yield _with_records(job.cohort, outcome)
+
+
+def _with_records(cohort: Cohort, outcome: Outcome) -> Outcome:
+    """The same, with what is recorded, if the schema was brought all the way; another process may have done a part."""
+    if outcome.state != "migrated" or outcome.applied != cohort.way().steps:
+        return outcome
+    return replace(outcome, records=cohort.way().behind)
 
 
 def _run(
@@ -300,7 +303,6 @@ def _run(
 ) -> Iterator[Outcome]:
     """Do a job, in whichever process this is."""
     number = len(job.aliases)
-    way = job.cohort.way()
     with _holding(job.aliases, held) as refused:
         for alias in list(job.aliases):
             begun_s = perf_counter()
@@ -308,7 +310,7 @@ def _run(
             did = _NOTHING
             if error is None:
                 try:
-                    did = _migrate(job.cohort, way, alias, owners.get(alias.placement), lock_timeout)
+                    did = _migrate(job.cohort, alias, owners.get(alias.placement), lock_timeout)
                 except Exception as caught:
                     error = caught
                     _mend(alias.db)
@@ -348,8 +350,8 @@ class _Did(NamedTuple):
 _NOTHING = _Did()
 
 
-def _migrate(cohort: Cohort, way: Way, alias: SchemaAlias, owner: str | None, lock_timeout: str | None) -> _Did:
-    course = way.course
+def _migrate(cohort: Cohort, alias: SchemaAlias, owner: str | None, lock_timeout: str | None) -> _Did:
+    course = cohort.way().course
     target = target_of(alias)
     if course is not None:
         done = course.follow(
