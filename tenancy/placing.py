@@ -23,8 +23,6 @@ def choose_database(tenant: Model) -> str:
         ConfigError: no database hosts the tenants' environment, or the strategy chose none of those that do.
     """
     databases = conf.databases
-    if len(databases) == 1:
-        return databases[0]
     if not databases:
         raise ConfigError(f"No database hosts environment {conf.environment!r}: name it in ENVIRONMENTS of one.")
     chosen = conf.placing(tenant, databases)
@@ -35,6 +33,8 @@ def choose_database(tenant: Model) -> str:
 
 def fewest_tenants(tenant: Model, databases: Sequence[str]) -> str:
     """The database with the fewest tenants; of several, the first in the settings."""
+    if len(databases) == 1:
+        return databases[0]
     rows = type(tenant)._default_manager.filter(db__in=databases).values_list("db").annotate(Count("pk"))
     counts = dict(rows)
     return min(databases, key=lambda db: counts.get(db, 0))
