@@ -5,6 +5,7 @@ that must commit takes the fixture `committed` instead, and undoes what it did.
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -20,6 +21,12 @@ from tests.apps.garage.factories import PlanFactory
 from tests.apps.garage.witness import Place, add_look_alikes, make_place, public_digest
 from tests.pooler.bouncer import bouncing, program
 from tools import postgres
+
+
+def pytest_configure() -> None:
+    # A shell that starts these tests in the background has them, and the programs they start, ignore it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django_schemas.schemas import schema_exists
 from tenancy import lifecycle, tenant_context
 from tenancy.events import TenantEvent
+from tenancy.lifecycle import watching
 from tenancy.lifecycle.watching import Progress, progress_of
 from tenancy.models import Domain, Tenant
 from tenancy.provisioning import postponed
@@ -285,6 +286,30 @@ def test_a_new_tenant_is_made_in_the_background(committed_staff: Client) -> None
         ("created", "provisioning", "root"),
         ("status", "active", "root"),
     ]
+    away(tenant)
+
+
+def test_progress_goes_with_the_migrations(
+    committed_staff: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they run one by one, each is told as it begins and once it is done, in the tenant's row."""
+    settings.TENANCY = {**settings.TENANCY, "BLUEPRINT": False}
+    write, rows = watching._write, []
+
+    def spy(tenant: Tenant, work: Any) -> None:
+        write(tenant, work)
+        rows.append(progress_of(Tenant.objects.get(pk=tenant.pk)))
+
+    monkeypatch.setattr(watching, "_write", spy)
+    tenant, url = added(committed_staff, "Pied Piper")
+    names = list(watched(committed_staff, url)["steps"])
+    ended()
+    # The last may be told when the tenant is active already.
+    told = [(row.done, dict(row.steps)) for row in rows if row.status == "provisioning"]
+    assert len(told) > len(names)
+    for number, name in enumerate(names[: (len(told) - 1) // 2]):
+        (before, _), (_, during), (after, behind) = told[2 * number : 2 * number + 3]
+        assert (before, during[name], after, behind[name]) == (number, "running", number + 1, "done")
     away(tenant)
 
 
