@@ -20,12 +20,13 @@ from django.db.migrations.operations.base import Operation
 
 from .caches import forget, forget_historic
 from .context import activate
-from .course import Course, Leg, Move, editing, run_leg
+from .course import Course
 from .declarative import is_by_hand, is_declarative
 from .executor import Progress
 from .folding import folded
 from .hearing import joined
 from .identifiers import quote
+from .legs import Leg, Move, editing, run_leg
 from .membership import app_labels_of
 from .records import Key, insert_records
 from .schemas import local_lock_timeout
