@@ -16,7 +16,6 @@ from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 from django.dispatch import Signal
 
-from .alias import SchemaAlias
 from .announcing import Step, announce, has_others, inject, permissions_changed, render_real_models
 from .caches import forget, forget_historic
 from .context import activate
@@ -110,12 +109,15 @@ class Course:
         assert alias is not None
         done: list[Key] = []
         with target_is(target), activate(alias):
+            # Whether Python is run that may look at rows.
+            ran = not self._keeps or self._has_others(models.signals.pre_migrate)
             try:
                 steps = self.announced(target, **options)
                 for number, leg in enumerate(self._legs(steps), start=1):
                     if not (wait or progress or tape) and self._sent_whole(target, leg, lock_timeout):
                         done.append((leg.migration.app_label, leg.migration.name))
                         continue
+                    ran = True
                     with (
                         editing(target, leg.migration, lock_timeout, wait) as editor,
                         tape.leg(leg) if tape else nullcontext(),
@@ -128,9 +130,12 @@ class Course:
                                 self._arrive(target, tape, steps, leg, placed=leg.migration.atomic, **options)
                     _tell(progress, "apply_success", leg.migration)
                 if not steps:
+                    ran = True
                     self._close(target, lock_timeout, wait, **options)
             finally:
-                self._forget(alias)
+                forget(alias.db, alias.schema)
+                if ran:
+                    self._forget_historic()
         return done
 
     def prepare(self) -> None:
@@ -371,9 +376,8 @@ class Course:
             heard = Heard(migration) if steps is self.steps and self._keeps else None
             yield Leg(migration, moves, self.records_of(migration), heard)
 
-    def _forget(self, alias: SchemaAlias) -> None:
-        """Forget what is remembered of rows, by models and by historic ones, which the next schema shares."""
-        forget(alias.db, alias.schema)
+    def _forget_historic(self) -> None:
+        """Forget what historic models remember of rows: the next schema shares them."""
         states = [self.before, *(before for leg in self._kept or () for _, before, _ in leg.moves)]
         if "final" in self.__dict__:
             states.append(self.final)

@@ -5,8 +5,10 @@ asked the schema nothing, computed nothing of its own, and sent the same to the 
 one message. All else is run in each schema, as Django runs it.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from secrets import token_hex
 from typing import Any
 
 from django.db import connections
@@ -28,6 +30,11 @@ _BEGIN = """
            set_config('lock_timeout', coalesce(%s, current_setting('lock_timeout')), true)
 """
 
+_SOME = f"some_schema_{token_hex(8)}"
+"""Stands for the name of the schema in a message."""
+_is_plain = re.compile(r"[a-z0-9_-]+\Z").match
+"""Whether a name may be put in for it: into SQL, within quotes of whichever kind."""
+
 
 class Heard:
     """What was heard of a migration.
@@ -46,6 +53,7 @@ class Heard:
         self.recorded: set[int] = set()
         self._once: dict[str, str] = {}
         self._twice: dict[str, str] = {}
+        self._messages: dict[Hashable, str] = {}
 
     def script(self, db: str) -> str | None:
         """What any schema of a database is to be sent; None if it must be run."""
@@ -65,15 +73,23 @@ class Heard:
             lock_timeout: how long to wait for a table, as PostgreSQL writes it; the server's own setting if None.
         """
         script = self.script(alias.db)
-        if script is None or not self.recorded:
+        if script is None or not self.recorded or not _is_plain(alias.schema):
             return None
-        parts = (
-            (_BEGIN, [lock_name(alias), search_path(schemas), lock_timeout]),
-            of_these_records(alias, self.recorded),
-            insert_records(records, alias),
-        )
-        connection: Any = connections[alias.db]
-        return joined([*(connection.ops.compose_sql(sql, params) for sql, params in parts), *filter(None, [script])])
+        # What differs from schema to schema is its name alone.
+        looked_into = [_SOME if schema == alias.schema else schema for schema in schemas]
+        key = alias.db, *looked_into, lock_timeout, len(self.recorded)
+        message = self._messages.get(key)
+        if message is None:
+            some = SchemaAlias(alias.db, _SOME, alias.environment)
+            parts = (
+                (_BEGIN, [lock_name(some), search_path(looked_into), lock_timeout]),
+                of_these_records(some, self.recorded),
+                insert_records(records, some),
+            )
+            ops: Any = connections[alias.db].ops
+            composed = (ops.compose_sql(sql, params) for sql, params in parts)
+            message = self._messages[key] = joined([*composed, *filter(None, [script])])
+        return message.replace(_SOME, alias.schema)
 
     @contextmanager
     def listening(self, connection: Any) -> Iterator[None]:

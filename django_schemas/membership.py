@@ -4,7 +4,8 @@ Also answers for historic models, by their name, since migrations know no others
 """
 
 from collections.abc import Iterator
-from typing import cast
+from operator import is_
+from typing import Any, cast
 
 from django.apps import AppConfig, apps
 from django.db.models import Model, options
@@ -123,10 +124,22 @@ def app_labels_of(environment: str | None) -> set[str]:
 
     For None, the apps that have models of no environment.
     """
-    labels = {model._meta.app_label for model in models_of(environment)}
-    if environment is not None:
-        labels.update(config.label for config in apps.get_app_configs() if environment in _adopting(config))
-    return labels
+    global _labels
+    # Both are remembered themselves, and made anew when there are other apps, models or settings.
+    made_of = apps.get_models(include_auto_created=True), environments()
+    if not all(map(is_, _labels[0], made_of)):
+        _labels = made_of, {}
+    known = _labels[1]
+    if environment not in known:
+        labels = {model._meta.app_label for model in models_of(environment)}
+        if environment is not None:
+            labels.update(config.label for config in apps.get_app_configs() if environment in _adopting(config))
+        known[environment] = labels
+    return set(known[environment])
+
+
+_labels: tuple[tuple[Any, Any], dict[str | None, set[str]]] = (None, None), {}
+"""What labels were found of, and those that were."""
 
 
 def _adopting(config: AppConfig | None) -> tuple[str, ...]:

@@ -70,10 +70,13 @@ def cancelled(slug: str, status: str | None) -> ProvisioningCancelled:
 
 
 def checked(tenant: AbstractTenant, progress: Callable[..., None] | None) -> Callable[..., None]:
-    """The same progress, that ends the making of a tenant by `ProvisioningCancelled` once it was given up."""
+    """The same progress, that ends the making of a tenant by `ProvisioningCancelled` once it was given up.
+
+    The tenant is to be read just now.
+    """
     rows = type(tenant)._default_manager.using(tenant.registry).filter(pk=tenant.pk)
     statuses = rows.order_by().values_list("status", flat=True)
-    asked_s = 0.0
+    asked_s = monotonic()
 
     def report(action: str, *args: Any, **kwargs: Any) -> None:
         nonlocal asked_s

@@ -6,7 +6,8 @@ tenant meanwhile, and what the registry keeps of it.
 
 from collections import defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from threading import get_ident
 from time import monotonic
 from typing import Any
@@ -54,7 +55,8 @@ def migrate_tenants(
     yield from refused
     owners = {place: str(tenant.pk) for place, tenant in ready.items()}
     standings = _Standings()
-    run = fleet.migrate_fleet([tenant.alias for tenant in ready.values()], points, owners=owners, held=_held, **options)
+    held = partial(_held, {place: tenant.slug for place, tenant in ready.items()})
+    run = fleet.migrate_fleet([tenant.alias for tenant in ready.values()], points, owners=owners, held=held, **options)
     try:
         for outcome in run:
             tenant = ready[outcome.alias.placement]
@@ -155,24 +157,34 @@ hung_up_by(_hang_up)
 
 
 @contextmanager
-def _held(aliases: Sequence[SchemaAlias]) -> Iterator[Mapping[Placement, Exception]]:
-    """Keep all others from working on the tenants of these schemas; tell which are not to be migrated after all."""
+def _held(slugs: Mapping[Placement, str], aliases: Sequence[SchemaAlias]) -> Iterator[Mapping[Placement, Exception]]:
+    """Keep all others from working on the tenants of these schemas; tell which are not to be migrated after all.
+
+    Args:
+        slugs: what the tenants were called a while ago.
+        aliases: the schemas.
+    """
     thread = get_ident()
     if thread not in _lock_connections:
         _lock_connections[thread] = lock_connection()
-    slugs = {tenant.slug for tenant in _tenants_at(aliases)}
-    with working_on_each(slugs, _lock_connections[thread]) as busy:
-        # Read again: what was done to one before it was locked stands in its row now.
-        there = {tenant.placement: tenant for tenant in _tenants_at(aliases)}
+    locked = {slugs[alias.placement] for alias in aliases}
+    with ExitStack() as stack:
+        busy = stack.enter_context(working_on_each(locked, _lock_connections[thread]))
+        # Behind the locks: what was done to one before that stands in its row now.
+        there = _tenants_at(aliases)
+        if renamed := {slug for slug, _ in there.values()} - locked:
+            busy |= stack.enter_context(working_on_each(renamed, _lock_connections[thread]))
+            locked |= renamed
+            there = _tenants_at(aliases)
         refused: dict[Placement, Exception] = {}
         for place in (alias.placement for alias in aliases):
-            tenant = there.get(place)
-            if tenant is None:
+            slug, status = there.get(place, ("", ""))
+            if not slug:
                 refused[place] = TenantNotActive(f"No tenant is at {place} any more.")
-            elif tenant.slug in busy or tenant.slug not in slugs:
-                refused[place] = SchemaLocked(f"Another process works on tenant {tenant.slug!r}.")
-            elif tenant.status in _NOT_MIGRATED:
-                refused[place] = TenantNotActive(_refusal(tenant))
+            elif slug in busy or slug not in locked:
+                refused[place] = SchemaLocked(f"Another process works on tenant {slug!r}.")
+            elif status in _NOT_MIGRATED:
+                refused[place] = TenantNotActive(_refusal(slug, status))
         yield refused
 
 
@@ -183,17 +195,23 @@ def _apart(
     refused = [tenant for tenant in tenants if tenant.status in _NOT_MIGRATED]
     return (
         {tenant.placement: tenant for tenant in tenants if tenant.status not in _NOT_MIGRATED},
-        [(tenant, Outcome(tenant.alias, "failed", error=f"TenantNotActive: {_refusal(tenant)}")) for tenant in refused],
+        [
+            (tenant, Outcome(tenant.alias, "failed", error=f"TenantNotActive: {_refusal(tenant.slug, tenant.status)}"))
+            for tenant in refused
+        ],
     )
 
 
-def _tenants_at(aliases: Sequence[SchemaAlias]) -> list[AbstractTenant]:
+def _tenants_at(aliases: Sequence[SchemaAlias]) -> dict[Placement, tuple[str, str]]:
+    """Slug and status of each tenant whose schema is one of these."""
     model = tenant_model()
-    rows = model._default_manager.using(router.db_for_write(model)).only("slug", "db", "schema_name", "status")
     wanted = {alias.placement for alias in aliases}
-    found = rows.filter(db__in={place.db for place in wanted}, schema_name__in=[place.schema for place in wanted])
-    return [tenant for tenant in found if tenant.placement in wanted]
+    found = model._default_manager.using(router.db_for_write(model)).filter(
+        db__in={place.db for place in wanted}, schema_name__in=[place.schema for place in wanted]
+    )
+    rows = found.values_list("db", "schema_name", "slug", "status")
+    return {place: (slug, status) for db, schema, slug, status in rows if (place := Placement(db, schema)) in wanted}
 
 
-def _refusal(tenant: AbstractTenant) -> str:
-    return f"Tenant {tenant.slug!r} is {tenant.status}: its schema is not migrated."
+def _refusal(slug: str, status: str) -> str:
+    return f"Tenant {slug!r} is {status}: its schema is not migrated."
