@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import django
 
-from . import fleet, growth, large, many, provisioning, starting
+from . import fleet, growth, large, many, provisioning, starting, visits
 from .arena import Arena
 from .databases import Databases
 from .figures import Figure, of_rows
@@ -85,6 +85,8 @@ def run(schedule: Schedule) -> Iterator[Figure]:
         yield from _by_size(schedule, databases)
         if "large" in schedule.parts:
             yield from large.measure(databases, schedule.tables, schedule.migrations, schedule.repeats)
+        if "requests" in schedule.parts:
+            yield from _visits(schedule, databases)
         if "many" in schedule.parts:
             yield from many.measure(databases, schedule.many)
     if "requests" in schedule.parts:
@@ -113,6 +115,12 @@ def _by_size(schedule: Schedule, databases: Databases) -> Iterator[Figure]:
                 yield from starting.measure(arena, databases, size, max(schedule.repeats, 3))
             if size in at["fleet"]:
                 yield from fleet.measure(arena, size, schedule.repeats if size <= fleet.MANY else 1)
+
+
+def _visits(schedule: Schedule, databases: Databases) -> Iterator[Figure]:
+    with Arena(databases, "visits", peers=schedule.peers) as arena:
+        arena.grow(visits.TENANTS, arena.contenders)
+        yield from visits.measure(arena, databases, visits.TENANTS)
 
 
 def _requests() -> Iterator[Figure]:

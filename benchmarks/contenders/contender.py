@@ -37,6 +37,11 @@ class Contender(ABC):
     def migrate(self, processes: int) -> None:
         """Bring all tenants' schemas to the newest migrations."""
 
+    def open(self, names: Sequence[str]) -> list[str]:
+        """Have these tenants be served, whose schemas are there; their hosts."""
+        self.register(names)
+        return [f"{name}.bench.localhost" for name in names]
+
     def ready(self, processes: int) -> None:
         """Open a new session, as a command would, before the clock starts: what the server remembers counts."""
         connections.close_all()
@@ -48,10 +53,12 @@ class Registered(Contender):
 
     Attributes:
         registry: the model.
-        schema: where its table is.
+        domains: the model of the hosts; None if sub-domains need none.
+        schema: where the table of tenants is.
     """
 
     registry: type[models.Model]
+    domains: type[models.Model] | None = None
     schema = "public"
 
     def register(self, names: Sequence[str]) -> None:
@@ -62,6 +69,18 @@ class Registered(Contender):
             cursor.execute(f"SELECT schema_name FROM {self.schema}.{table}")
             there = {name for (name,) in cursor.fetchall()}
         self.add(name for name in names if name not in there)
+
+    def open(self, names: Sequence[str]) -> list[str]:
+        """The same, with a domain for each where the library has it by its domains alone."""
+        hosts = super().open(names)
+        if self.domains is not None:
+            tenants = {tenant.schema_name: tenant for tenant in self.registry._default_manager.all()}
+            rows = zip(names, hosts, strict=True)
+            self.domains._default_manager.all().delete()
+            self.domains._default_manager.bulk_create(
+                self.domains(domain=host, tenant=tenants[name], is_primary=True) for name, host in rows
+            )
+        return hosts
 
     @abstractmethod
     def add(self, names: Iterable[str]) -> None:

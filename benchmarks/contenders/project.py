@@ -2,6 +2,7 @@
 
 `DATABASE_URL` is the contender's database. `BENCH_APPS` are the apps whose tables each tenant has, with commas between;
 the shop and what Django brings if it is not set. `BENCH_LATER` names the migration that the shop has one more.
+`BENCH_LIMIT_SET_CALLS`, if it is set, chooses the other libraries' mode of that name.
 """
 
 import os
@@ -11,7 +12,7 @@ import environ
 
 from tools.driver import choose_driver
 
-__all__ = ["MIDDLEWARE", "MIGRATION_MODULES", "TEMPLATES", "TENANT_APPS", "database"]
+__all__ = ["EASED", "MIDDLEWARE", "MIGRATION_MODULES", "TEMPLATES", "TENANT_APPS", "database"]
 
 choose_driver()
 
@@ -29,6 +30,7 @@ TENANT_APPS = _env.list(
 )
 _later = os.environ.get("BENCH_LATER")
 MIGRATION_MODULES = {"shop": f"benchmarks.shop.later.{_later}.migrations"} if _later else {}
+EASED = bool(os.environ.get("BENCH_LIMIT_SET_CALLS"))
 
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -51,5 +53,5 @@ TEMPLATES: list[dict[str, Any]] = [
 
 
 def database(engine: str) -> dict[str, Any]:
-    """The contender's database, by a backend."""
-    return {**environ.Env.db_url_config(os.environ["DATABASE_URL"], engine=engine)}
+    """The contender's database, by a backend. A connection is kept from one request to the next."""
+    return {**environ.Env.db_url_config(os.environ["DATABASE_URL"], engine=engine), "CONN_MAX_AGE": None}

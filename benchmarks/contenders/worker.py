@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from resource import getpagesize
@@ -17,8 +18,10 @@ from time import perf_counter
 from typing import Any
 
 import django
+from django.core.wsgi import get_wsgi_application
 from django.db.migrations.loader import MigrationLoader
 
+from ..calling import environ, time_wsgi
 from .contender import Contender
 
 
@@ -60,11 +63,26 @@ def fleet(worker: Contender, processes: int) -> dict[str, float | None]:
     return {"ms": ms, "peak_mb": None if before_mb is None else _peak_mb() - before_mb}
 
 
-def other(name: str) -> Callable[..., None]:
-    """An order that is a method and has no answer."""
+WARM_UP = 10
+"""Requests that are not timed: a process that was idle begins slowly."""
 
-    def order(worker: Contender, **arguments: Any) -> None:
-        getattr(worker, name)(**arguments)
+
+def visit(worker: Contender, hosts: Sequence[str]) -> list[float]:
+    """Serve a request for each of some hosts; answer their microseconds."""
+    environs = [environ(host, "/1/") for host in (*hosts[:WARM_UP], *hosts)]
+    return [round(time_s * 1e6, 1) for time_s in time_wsgi(_handler(), environs)[WARM_UP:]]
+
+
+@cache
+def _handler() -> Any:
+    return get_wsgi_application()
+
+
+def other(name: str) -> Callable[..., Any]:
+    """An order that is a method."""
+
+    def order(worker: Contender, **arguments: Any) -> Any:
+        return getattr(worker, name)(**arguments)
 
     return order
 
@@ -73,6 +91,8 @@ ORDERS: dict[str, Callable[..., Any]] = {
     "set_up": set_up,
     "provision": provision,
     "fleet": fleet,
+    "open": other("open"),
+    "visit": visit,
     "register": other("register"),
     "learn": other("learn"),
 }

@@ -15,6 +15,6 @@ DATABASES = {
 }
 DATABASE_ENVIRONMENTS = {"registry": {"SCHEMA_NAME": "registry"}, "tenant": {"APPS": TENANT_APPS}}
 DATABASE_ROUTERS = ["django_schemas.routers.ExplicitRouter"]
-TENANCY = {"ENVIRONMENT": "tenant", "BASE_DOMAIN": "bench.localhost", "LISTEN": False}
+TENANCY = {"ENVIRONMENT": "tenant", "BASE_DOMAIN": "bench.localhost", "LISTEN": False, "CACHE_TTL_S": 3600}
 MIDDLEWARE = ["tenancy.middleware.TenantMiddleware", *MIDDLEWARE]
 INSTALLED_APPS = ["django_schemas", "tenancy", "django.contrib.messages", *TENANT_APPS]

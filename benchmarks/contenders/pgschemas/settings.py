@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..project import MIDDLEWARE, MIGRATION_MODULES, TEMPLATES, TENANT_APPS, database
+from ..project import EASED, MIDDLEWARE, MIGRATION_MODULES, TEMPLATES, TENANT_APPS, database
 
 __all__ = ["MIGRATION_MODULES", "TEMPLATES"]
 
@@ -24,6 +24,7 @@ _SHARED_APPS = [
     "django.contrib.messages",
     "django.contrib.admin",
 ]
+PGSCHEMAS_LIMIT_SET_CALLS = EASED
 TENANTS: dict[str, dict[str, Any]] = {
     "public": {"APPS": _SHARED_APPS},
     "default": {

@@ -1,6 +1,6 @@
 """As its documentation advises (install.rst). Its template and its executor are chosen by `work`."""
 
-from ..project import MIDDLEWARE, MIGRATION_MODULES, TEMPLATES, TENANT_APPS, database
+from ..project import EASED, MIDDLEWARE, MIGRATION_MODULES, TEMPLATES, TENANT_APPS, database
 
 __all__ = ["MIGRATION_MODULES", "TEMPLATES", "TENANT_APPS"]
 
@@ -23,5 +23,6 @@ SHARED_APPS = [
     "django.contrib.admin",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+TENANT_LIMIT_SET_CALLS = EASED
 TENANT_MODEL = "tenants.Client"
 TENANT_DOMAIN_MODEL = "tenants.Domain"

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from ..contender import Registered
-from .models import Client
+from .models import Client, Domain
 
 __all__ = ["Worker"]
 
@@ -18,6 +18,7 @@ class Worker(Registered):
 
     ways = ("migrating", "clone")
     registry = Client
+    domains = Domain
 
     def set_up(self) -> None:
         """Migrate the shared schema, and make the template."""
