@@ -173,8 +173,9 @@ def _held(slugs: Mapping[Placement, str], aliases: Sequence[SchemaAlias]) -> Ite
         # Behind the locks: what was done to one before that stands in its row now.
         there = _tenants_at(aliases)
         if renamed := {slug for slug, _ in there.values()} - locked:
-            busy |= stack.enter_context(working_on_each(renamed, _lock_connections[thread]))
+            stack.close()
             locked |= renamed
+            busy = stack.enter_context(working_on_each(locked, _lock_connections[thread]))
             there = _tenants_at(aliases)
         refused: dict[Placement, Exception] = {}
         for place in (alias.placement for alias in aliases):

@@ -402,3 +402,22 @@ def test_parallel(fleet: list[Tenant], write: Any) -> None:
     pids = [labels(each)[-1] for each in fleet]
     assert sorted(map(pids.count, set(pids))) == [2, 2]
     assert str(os.getpid()) not in pids
+
+
+def test_renamed_meanwhile(fleet: list[Tenant], write: Any) -> None:
+    """One that is renamed between being chosen and being locked is migrated, unless somebody works on it by its new
+    name.
+    """
+    write(_0003_colour=COLOUR)
+    chosen = list(Tenant.objects.filter(slug__in=SLUGS))
+    lifecycle.rename(Tenant.objects.get(slug="small-2"), slug="small-two")
+
+    def states_of(outcomes: Any) -> dict[str, str]:
+        return {tenant.schema_name: outcome.state for tenant, outcome in outcomes}
+
+    others = {slug: "migrated" for slug in SLUGS if slug != "small-2"}
+    with elsewhere("small-two"):
+        found = states_of(migrate_tenants(chosen, retry_for_s=0))
+    assert found == {**others, "small-2": "locked"}
+    found = states_of(migrate_tenants(chosen, retry_for_s=0))
+    assert found == {**dict.fromkeys(others, "current"), "small-2": "migrated"}
