@@ -5,7 +5,6 @@ asked the schema nothing, computed nothing of its own, and sent the same to the 
 one message. All else is run in each schema, as Django runs it.
 """
 
-import re
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from secrets import token_hex
@@ -16,7 +15,7 @@ from django.db.migrations import Migration
 
 from .alias import SchemaAlias
 from .declarative import has_own_values, is_declarative
-from .identifiers import search_path
+from .identifiers import needs_no_escape, search_path
 from .records import Key, insert_records, of_these_records
 from .schemas import lock_name
 
@@ -32,8 +31,6 @@ _BEGIN = """
 
 _SOME = f"some_schema_{token_hex(8)}"
 """Stands for the name of the schema in a message."""
-_is_plain = re.compile(r"[a-z0-9_-]+\Z").match
-"""Whether a name may be put in for it: into SQL, within quotes of whichever kind."""
 
 
 class Heard:
@@ -73,7 +70,7 @@ class Heard:
             lock_timeout: how long to wait for a table, as PostgreSQL writes it; the server's own setting if None.
         """
         script = self.script(alias.db)
-        if script is None or not self.recorded or not _is_plain(alias.schema):
+        if script is None or not self.recorded or not needs_no_escape(alias.schema):
             return None
         # What differs from schema to schema is its name alone.
         looked_into = [_SOME if schema == alias.schema else schema for schema in schemas]

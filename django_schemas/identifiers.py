@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from .exceptions import InvalidSchemaName
 
-__all__ = ["MAX_BYTES", "is_reserved", "qualified", "quote", "search_path", "validate_schema_name"]
+__all__ = ["MAX_BYTES", "is_reserved", "needs_no_escape", "qualified", "quote", "search_path", "validate_schema_name"]
 
 MAX_BYTES = 63
 """Longest identifier that PostgreSQL keeps whole, in bytes."""
@@ -45,6 +45,11 @@ def validate_schema_name(name: object, *, allow_public: bool = False) -> str:
     if is_reserved(name) and not (allow_public and name == "public"):
         raise InvalidSchemaName(f"Schema name {name!r} is reserved: choose another.")
     return name
+
+
+def needs_no_escape(name: str) -> bool:
+    """Tell whether a name stands for itself within quotes of whichever kind, as each one does that is valid."""
+    return _NAME.match(name) is not None
 
 
 @lru_cache(maxsize=10_000)
