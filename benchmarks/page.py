@@ -104,9 +104,9 @@ What is over the limit, as profiles of these measurements tell:
   keeps of each table first, which takes four tenths of the limit for a column. Plan and states, made once, and the
   command itself: about a tenth of a second, whatever the number. Python for each schema: a fifth of the limit. Of
   several processes each begins a session of its own, which builds all that anew, while one reads the records.
-- **A blueprint.** PostgreSQL takes no longer for its script than for the limit's. The rest is some 25 statements, for
-  the registry, the locks and the migration that runs live, most of them by the ORM, whose Python takes longer than
-  PostgreSQL does; and three commits where the limit has one.
+- **A blueprint.** PostgreSQL takes no longer for its scripts than for the limit's. The other statements, of 31, are for
+  the registry, the locks and the migration that runs live, half of them by the ORM, whose Python takes longer than
+  PostgreSQL does; and there are four commits where the limit has one.
 - **A request.** About 110 function calls more than the 1,250 of plain Django: half of them find the tenant and make it
   current, half give the query its schema. No single one is a tenth of that.
 """

@@ -33,7 +33,11 @@ def measure(arena: Arena, databases: Databases, schemas: int) -> Iterator[Figure
     processes = {
         ("plain", False): Process(LIMIT, plain),
         (OURS, False): Process(OURS, arena.url(OURS)),
-        **{(peer, eased): Process(peer, arena.url(peer), EASED if eased else {}) for peer in peers for eased in (0, 1)},
+        **{
+            (peer, eased): Process(peer, arena.url(peer), EASED if eased else {})
+            for peer in peers
+            for eased in (False, True)
+        },
     }
     try:
         hosts = {who: process.order("open", names=names) for who, process in processes.items()}
