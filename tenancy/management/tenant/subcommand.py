@@ -77,6 +77,7 @@ class Subcommand(ABC):
 
     def run(self, options: dict[str, Any]) -> None:
         """Do it as the options that all take say."""
+        refuse_no_text(options)
         self.for_machines = options.get("json", False)
         self.processes = options.get("parallel", 1)
         self.handle(options)
@@ -260,6 +261,14 @@ def positive(text: str) -> int:
     if value < 1:
         raise ValueError(text)
     return value
+
+
+def refuse_no_text(options: dict[str, Any]) -> None:
+    """Raise CommandError if a word that was typed can't be in a database: bytes that are no UTF-8, or a NUL."""
+    for value in options.values():
+        for word in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(word, str) and ("\0" in word or word != word.encode(errors="replace").decode()):
+                raise CommandError(f"{word!r} is no text: PostgreSQL takes neither bytes that are no UTF-8 nor NUL.")
 
 
 def _held(tenant: AbstractTenant) -> str:
