@@ -16,7 +16,7 @@ from django.db import connections
 __all__ = ["Server", "serving"]
 
 COMMANDS = {
-    "gunicorn": "-m gunicorn tests.apps.site.servers:wsgi --bind fd://{fd} --worker-class gthread --threads 2 -w 1",
+    "gunicorn": "-m gunicorn tests.apps.site.servers:wsgi --bind fd://{fd} -k gthread --threads {threads} -w 1",
     "uvicorn": "-m uvicorn tests.apps.site.servers:asgi --fd {fd} --log-level warning --lifespan off",
 }
 
@@ -27,9 +27,11 @@ class Server:
 
     Attributes:
         port: where it listens, on 127.0.0.1.
+        pid: of its process, or of its processes' parent.
     """
 
     port: int
+    pid: int
 
     def open(self, host: str, path: str = "/") -> http.client.HTTPResponse:
         """Send a request; whoever calls reads and closes the response."""
@@ -48,12 +50,15 @@ class Server:
 
 
 @contextmanager
-def serving(name: str, databases: dict[str, Any] | None = None, **tenancy: Any) -> Iterator[Server]:
+def serving(
+    name: str, databases: dict[str, Any] | None = None, *, threads: int = 2, **tenancy: Any
+) -> Iterator[Server]:
     """Serve the site of the tests, and stop when left.
 
     Args:
         name: key of COMMANDS.
         databases: what is different, by alias.
+        threads: how many of gunicorn serve.
         tenancy: settings in TENANCY that are different.
     """
     changes = {
@@ -64,12 +69,12 @@ def serving(name: str, databases: dict[str, Any] | None = None, **tenancy: Any) 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         fd = listening.fileno()
         process = subprocess.Popen(
-            [sys.executable, *COMMANDS[name].format(fd=fd).split()],
+            [sys.executable, *COMMANDS[name].format(fd=fd, threads=threads).split()],
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "SITE": site},
             pass_fds=[fd],
         )
         try:
-            yield Server(listening.getsockname()[1])
+            yield Server(listening.getsockname()[1], process.pid)
         finally:
             process.terminate()
             try:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 import django
 from django.conf import settings
@@ -14,5 +15,18 @@ for _alias, _changes in _wanted["databases"].items():
 settings.TENANCY.update(_wanted["tenancy"])
 django.setup()
 
-wsgi = WSGIHandler()
-asgi = ASGIHandler()
+from tests.apps.site.views import note_rest  # noqa: E402
+
+_wsgi, _asgi = WSGIHandler(), ASGIHandler()
+
+
+def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
+    """Serve a request; what the one before left in this thread is noted."""
+    note_rest()
+    return _wsgi(environ, start_response)
+
+
+async def asgi(scope: Any, receive: Any, send: Any) -> None:
+    """The same."""
+    note_rest()
+    await _asgi(scope, receive, send)

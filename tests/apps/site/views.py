@@ -187,6 +187,23 @@ def note_end() -> None:
     ENDED.append(tenant and tenant.slug)
 
 
+RESTS: list[str] = []
+"""What was active where a request began."""
+
+
+def note_rest() -> None:
+    found = (current_tenant(), active_placement())
+    if found != (None, None):
+        RESTS.append(str(found))
+
+
 def left(request: HttpRequest) -> JsonResponse:
     tenant, placement = current_tenant(), active_placement()
-    return JsonResponse({"tenant": tenant and tenant.slug, "placement": placement and str(placement), "ended": ENDED})
+    return JsonResponse(
+        {
+            "tenant": tenant and tenant.slug,
+            "placement": placement and str(placement),
+            "ended": ENDED,
+            "rests": RESTS[:10],
+        }
+    )

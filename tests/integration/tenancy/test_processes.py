@@ -14,7 +14,7 @@ from tests.gate import gate_before
 from tests.integration.tenancy.test_middleware import expected
 from tests.serving import Server, serving
 
-NOTHING_LEFT = {"tenant": None, "placement": None}
+NOTHING_LEFT = {"tenant": None, "placement": None, "rests": []}
 
 
 @pytest.fixture(autouse=True)
