@@ -54,6 +54,15 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         finally:
             stack.pop()
 
+    def execute_sql(self, *args: Any, **kwargs: Any) -> Any:
+        """Send the statement, as its schema's where statements are confined."""
+        confinement = self.connection.confinement
+        if confinement is None:
+            return super().execute_sql(*args, **kwargs)
+        using = self.using
+        with confinement.to(using if isinstance(using, SchemaAlias) else getattr(self.query, "placement", None)):
+            return super().execute_sql(*args, **kwargs)
+
     def in_schema(self, compiled: Any) -> Any:
         """Put the schema in front of the table that the statement writes to."""
         return compiled

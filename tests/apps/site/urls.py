@@ -11,6 +11,8 @@ urlpatterns = [
     path("stream/", views.streaming),
     path("astream/", views.async_streaming),
     path("broken/", views.broken),
+    path("slow-query/", views.slow_query),
+    path("aslow-query/", views.aslow_query),
     path("where/", views.where, name="where"),
     path("slow-where/", views.slow_where),
     path("elsewhere/", views.elsewhere),

@@ -10,6 +10,7 @@ from django.db import connections
 from django.db.backends.postgresql import base
 
 from ....alias import SchemaAlias
+from ....confining import ConfinedCursor, ConfinedDebugCursor, Confinement, confinement_of
 from ....context import Captured
 from ....environments import primary_of
 from ....settling import Settling
@@ -39,10 +40,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.listener: Callable[[str], None] | None = None
         # Where several migrations run in one transaction: see settling.
         self.settling: Settling | None = None
+        # Roles and a time limit for its statements, of a connection that has such.
+        self.confinement: Confinement | None = None
         if isinstance(alias, SchemaAlias):
             # The first to ask for this connection named a schema. Django is about to keep it under that alias, where
             # the next schema would not find it and open a second one.
             connections[self.alias] = self
+
+    def init_connection_state(self) -> None:
+        """Prepare a new connection."""
+        self.confinement = None
+        super().init_connection_state()
+        self.confinement = confinement_of(self)
+
+    def make_cursor(self, cursor: Any) -> Any:
+        """Make a cursor of the driver's one of Django's, whose statements are confined if this connection's are."""
+        return super().make_cursor(cursor) if self.confinement is None else ConfinedCursor(cursor, self)
+
+    def make_debug_cursor(self, cursor: Any) -> Any:
+        """Make a cursor that logs, likewise."""
+        return super().make_debug_cursor(cursor) if self.confinement is None else ConfinedDebugCursor(cursor, self)
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Make a cursor; one at the server gets a name that no other process gives to one of its own.
@@ -56,3 +73,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Run a function once this transaction is committed, with what is active now."""
         # What can't be called is refused by Django.
         super().on_commit(Captured(func) if callable(func) else func, robust)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        super()._set_autocommit(autocommit)  # type: ignore[misc]
+        self._transaction_begun()
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]
+        self._transaction_begun()
+
+    def _rollback(self) -> None:
+        super()._rollback()  # type: ignore[misc]
+        self._transaction_begun()
+
+    def _transaction_begun(self) -> None:
+        if self.confinement is not None:
+            self.confinement.begun()
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        super()._savepoint_rollback(sid)  # type: ignore[misc]
+        if self.confinement is not None:
+            self.confinement.rolled_back()
