@@ -151,8 +151,8 @@ def fuzzed(committed: None, schemas: dict[str, dict[str, str]], monkeypatch: pyt
 
 
 def test_any_order(fuzzed: Any) -> None:
-    """The same sequences each time."""
-    fuzzed(40, derandomize=True, database=None)
+    """The same sequences each time; what fails is not made shorter, which takes long: the long form does that."""
+    fuzzed(40, derandomize=True, database=None, phases=(Phase.generate,))
 
 
 @pytest.mark.long
