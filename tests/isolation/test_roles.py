@@ -157,6 +157,19 @@ def test_transactions_one_after_the_other(served: list[Tenant]) -> None:
     assert tags.filter(name="red").exists()
 
 
+def test_the_first_statement_of_a_connection(served: list[Tenant]) -> None:
+    """It is its schema's too, in autocommit mode, of a model, of SQL, and of a replica where there is one."""
+    tenant = served[0]
+    tags = bind(Tag, tenant.db, tenant.schema_name).objects
+    for ask in (
+        lambda: tags.get(name="red").witness,
+        lambda: tags.raw("SELECT * FROM garage_tag WHERE name = 'red'")[0].witness,
+        lambda: tags.filter(name="red").update(name="red") and tenant.slug,
+    ):
+        connections.close_all()
+        assert ask() == tenant.slug
+
+
 def test_no_state_is_left(served: list[Tenant]) -> None:
     """A failed statement leaves nothing on the connection either, in a transaction or not."""
     tenant = served[0]

@@ -56,7 +56,11 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
 
     def execute_sql(self, *args: Any, **kwargs: Any) -> Any:
         """Send the statement, as its schema's where statements are confined."""
-        confinement = self.connection.confinement
+        connection = self.connection
+        if connection.connection is None:
+            # Only then it is known whether its statements are confined.
+            connection.ensure_connection()
+        confinement = connection.confinement
         if confinement is None:
             return super().execute_sql(*args, **kwargs)
         using = self.using
