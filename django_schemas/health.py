@@ -141,7 +141,7 @@ class _Inquiry(Thread):
     """
 
     def __init__(self, db: str) -> None:
-        super().__init__(name=f"django_schemas: is {db} well?", daemon=True)
+        super().__init__(name=f"django_schemas health: {db}", daemon=True)
         self.db = db
         self.sick = False
         self.doubted = monotonic()
@@ -231,7 +231,7 @@ class _Watch(Thread):
     running: "_Watch | None" = None
 
     def __init__(self) -> None:
-        super().__init__(name="django_schemas: who waits?", daemon=True)
+        super().__init__(name="django_schemas health", daemon=True)
         self.needed = monotonic()
         self.ended = Event()
 

@@ -1,4 +1,4 @@
-"""The app: connects provisioning and the registry's cache to the signals they listen to."""
+"""The app: connects provisioning and the registry's cache to the signals they listen to, and confines transactions."""
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -23,12 +23,14 @@ class TenancyConfig(AppConfig):
     def ready(self) -> None:
         """Connect the receivers, register the checks."""
         from . import checks, registry, signals  # noqa: F401  # checks register themselves
+        from .atomicity import confine_transactions
         from .blueprints import use_registry
         from .models import refuse_deletion
         from .provisioning import on_created
 
         tenant_model, domain_model = registry.tenant_model(), registry.domain_model()
         use_registry()
+        confine_transactions()
         signals.tenant_created.connect(on_created, sender=tenant_model, dispatch_uid="tenancy.provisioning")
         pre_delete.connect(refuse_deletion, sender=tenant_model, dispatch_uid="tenancy.refuse_deletion")
         for model in (tenant_model, domain_model):
