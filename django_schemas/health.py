@@ -111,10 +111,12 @@ class Watching(DatabaseErrorWrapper):
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Note how it ended."""
-        if _waiting.pop(id(self), None) is not None:
-            if exc_type is None:
+        waited = _waiting.pop(id(self), None) is not None
+        if exc_type is None:
+            if waited:
                 _heard[self.wrapper.alias] = monotonic()
-                return
+            return
+        if waited:
             self._note(exc_value)
         super().__exit__(exc_type, exc_value, traceback)
 

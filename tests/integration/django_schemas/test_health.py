@@ -146,6 +146,45 @@ def test_others_are_not_cut_off(gate: Gate) -> None:
         assert other.result() == 1
 
 
+def test_slow_to_connect_to(gate: Gate) -> None:
+    """A server that others hear from is not taken for one that hangs, though it is slow to let the question in."""
+
+    def ask_and_close() -> Any:
+        try:
+            ask()
+            ready.wait()
+            ready.wait()
+            return ask("SELECT pg_sleep(2.5)")
+        finally:
+            connections.close_all()
+
+    ask()
+    ready = Barrier(2)
+    with ThreadPoolExecutor(1) as pool, attempt() as made:
+        slow = pool.submit(copy_context().run, ask_and_close)
+        ready.wait()
+        with delayed_connections():
+            ready.wait()
+            while not slow.done():
+                ask()
+                assert not is_sick(DB)
+        slow.result()
+        assert not made.failed
+
+
+@contextmanager
+def delayed_connections() -> Iterator[None]:
+    """Have the server wait before it lets anybody in."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("ALTER SYSTEM SET pre_auth_delay = 2")
+        cursor.execute("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            cursor.execute("ALTER SYSTEM RESET pre_auth_delay")
+            cursor.execute("SELECT pg_reload_conf()")
+
+
 def test_lost_connection(gate: Gate) -> None:
     """A connection that somebody ended is no sickness, but what was asked over it failed."""
     with attempt() as made:
