@@ -154,10 +154,11 @@ class _Inquiry(Thread):
     def run(self) -> None:
         """Ask until it is settled."""
         while not self._settled():
-            self.asked = monotonic()
+            self.asked = asked = monotonic()
             fault = self._fault()
             self.asked = None
-            self.judge(fault)
+            # Who has a connection may be answered though nobody gets a new one: that is no sickness.
+            self.judge(None if _heard.get(self.db, -inf) > asked else fault)
             self.ended.wait(INTERVAL_S)
         self._hang_up()
 
@@ -199,7 +200,7 @@ class _Inquiry(Thread):
                 cursor.execute("SELECT 1")
         except Exception as error:  # Whatever it is, the database can't be asked now: it may be later.
             self._hang_up()
-            fault = " ".join(str(error).split())
+            fault = " ".join(str(error).split()).rstrip(".")
             return None if any(words in fault for words in _CROWDED) else fault
         return None
 
