@@ -3,6 +3,7 @@ served as before, its own get 503 and don't wait, and all is well soon after the
 another tenant.
 """
 
+import os
 import random
 import shutil
 import subprocess
@@ -43,14 +44,17 @@ class Cluster:
     @contextmanager
     def stopped(self) -> Iterator[None]:
         stop_at_once(self.server)
-        yield
-        assert self.server.start(self.programs) == self.port
+        try:
+            yield
+        finally:
+            assert self.server.start(self.programs) == self.port
 
     def hanging(self) -> AbstractContextManager[None]:
         return hanging(self.server, limit_s=600)
 
     def without_space(self) -> AbstractContextManager[None]:
-        assert self.disk
+        if self.disk is None:
+            pytest.skip("only root can mount a small disk")
         return without_space(self.disk)
 
 
@@ -129,13 +133,14 @@ def clusters() -> Iterator[dict[str, Cluster]]:
             server, programs = stack.enter_context(postgres.another_primary())
             made[db] = Cluster(server, programs, server.start(programs))
         small = made["shard3"]
-        small.disk = stack.enter_context(small_disk("100m", small.server.data))
-        space = small.disk / "tablespace"
-        space.mkdir(0o700)
-        shutil.chown(space, small.server.data.owner())
-        execute(small.port, f"CREATE TABLESPACE small LOCATION '{space}'")
+        if os.geteuid() == 0:
+            small.disk = stack.enter_context(small_disk("100m", small.server.data))
+            space = small.disk / "tablespace"
+            space.mkdir(0o700)
+            shutil.chown(space, small.server.data.owner())
+            execute(small.port, f"CREATE TABLESPACE small LOCATION '{space}'")
         for db in DBS:
-            execute(made[db].port, "CREATE DATABASE site" + (" TABLESPACE small" if db == "shard3" else ""))
+            execute(made[db].port, "CREATE DATABASE site" + (" TABLESPACE small" if made[db].disk else ""))
         yield made
 
 
@@ -218,7 +223,7 @@ class Times:
 
 
 SHORT = Times(1.5, 4, least_ms=150, later_ms=1000)
-LONG = Times(30, 60, least_ms=20, later_ms=1000)
+LONG = Times(30, 60, least_ms=50, later_ms=1000)
 WARM_S = 1
 FIRST_S = 2.0
 """How long the first may take, who ask before it is known that a database is sick."""

@@ -80,15 +80,12 @@ def small_disk(size: str, data: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def without_space(disk: Path) -> Iterator[None]:
-    """Fill a disk."""
+def without_space(disk: Path, left_kb: int = 0) -> Iterator[None]:
+    """Fill a disk, but for so many kilobytes."""
     filler = disk / "filler"
-    with suppress(OSError), filler.open("wb", buffering=0) as file:
-        # By less and less: what a page of PostgreSQL's needs is not left.
-        for size in (1 << 20, 4096):
-            with suppress(OSError):
-                while file.write(bytes(size)):
-                    pass
+    found = os.statvfs(disk)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(found.f_bavail * found.f_bsize - left_kb * 1024, 1))
     try:
         yield
     finally:
