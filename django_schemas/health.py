@@ -29,7 +29,18 @@ from django.db.utils import DatabaseErrorWrapper
 from .apart import connect, hung_up_by
 from .sqlstates import OUT_OF_RESOURCES, QUERY_CANCELED, told_by
 
-__all__ = ["ANSWER_S", "CONNECT_S", "Attempt", "Watching", "attempt", "is_sick", "sick_at", "stop_watching", "watched"]
+__all__ = [
+    "ANSWER_S",
+    "CONNECT_S",
+    "Attempt",
+    "Watching",
+    "attempt",
+    "heard",
+    "is_sick",
+    "sick_at",
+    "stop_watching",
+    "watched",
+]
 
 LOOK_S = 0.1
 PATIENCE_S = 0.4
@@ -63,7 +74,7 @@ _current: ContextVar[Attempt | None] = ContextVar("django_schemas_attempt", defa
 _waiting: dict[int, tuple[Any, float]] = {}
 """Connections that wait for their server, and since when, by their id."""
 _heard: dict[str, float] = {}
-"""When a database last answered a connection that was watched."""
+"""When a statement was last answered, by databases in doubt."""
 _sick_at: dict[str, float] = {}
 _inquiries: dict[str, "_Inquiry"] = {}
 _beginning = Lock()
@@ -97,6 +108,12 @@ def sick_at(db: str) -> float:
     return _sick_at.get(db, -inf)
 
 
+def heard(db: str) -> None:
+    """Note that a database has just answered a statement."""
+    if db in _inquiries:
+        _heard[db] = monotonic()
+
+
 class Watching(DatabaseErrorWrapper):
     """Around each call of the driver's: notes who waits for a server, and what failed. Django puts it there."""
 
@@ -112,13 +129,10 @@ class Watching(DatabaseErrorWrapper):
     ) -> None:
         """Note how it ended."""
         waited = _waiting.pop(id(self), None) is not None
-        if exc_type is None:
+        if exc_type is not None:
             if waited:
-                _heard[self.wrapper.alias] = monotonic()
-            return
-        if waited:
-            self._note(exc_value)
-        super().__exit__(exc_type, exc_value, traceback)
+                self._note(exc_value)
+            super().__exit__(exc_type, exc_value, traceback)
 
     def _note(self, error: BaseException | None) -> None:
         made, wrapper = _current.get(), self.wrapper

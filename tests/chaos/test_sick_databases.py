@@ -10,10 +10,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -111,6 +110,13 @@ class Crowd:
     def is_served(self) -> bool:
         """Whether each of the last answers, so many as there are clients, is as it should be."""
         return all(answer.status == 200 for answer in self.answers[-self.clients :])
+
+
+def until(holds: Callable[[], bool], limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def statuses(answers: list[Answer]) -> dict[int, int]:
@@ -223,8 +229,7 @@ class Times:
 
 
 SHORT = Times(1.5, 4, least_ms=150, later_ms=1000)
-LONG = Times(30, 60, least_ms=50, later_ms=1000)
-WARM_S = 1
+LONG = Times(20, 40, least_ms=50, later_ms=1000)
 FIRST_S = 2.0
 """How long the first may take, who ask before it is known that a database is sick."""
 
@@ -239,7 +244,7 @@ def check(
             for db in DBS
         }
         sick = crowds.pop(trial.sick)
-        time.sleep(WARM_S)
+        until(lambda: all(len(crowd.answers) > 5 * clients for crowd in (sick, *crowds.values())), 30)
         begun = time.monotonic()
         time.sleep(times.before_s)
         with getattr(cluster, trial.what)():
@@ -248,9 +253,7 @@ def check(
             ended = time.monotonic()
         mended = time.monotonic()
         time.sleep(0.2)
-        while not sick.is_served():
-            assert time.monotonic() < mended + 10, statuses(sick.between(mended, inf))
-            time.sleep(0.05)
+        until(sick.is_served, 10)
         healed_s = time.monotonic() - mended
         time.sleep(0.5)
     wrong = [answer for crowd in (sick, *crowds.values()) for answer in crowd.answers if not answer.right]

@@ -83,9 +83,12 @@ def small_disk(size: str, data: Path) -> Iterator[Path]:
 def without_space(disk: Path, left_kb: int = 0) -> Iterator[None]:
     """Fill a disk, but for so many kilobytes."""
     filler = disk / "filler"
-    found = os.statvfs(disk)
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(found.f_bavail * found.f_bsize - left_kb * 1024, 1))
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 4096):
+            with suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+        file.truncate(max(file.tell() - left_kb * 1024, 0))
     try:
         yield
     finally:

@@ -76,6 +76,25 @@ def test_hangs_with_an_open_connection(gate: Gate) -> None:
         assert ask() == 1
 
 
+def test_what_is_no_answer(gate: Gate) -> None:
+    """What needs no server, as a cursor that is made, is no sign of life of a database that hangs."""
+    ask()
+    gate.hangs = True
+    health._doubt(DB)
+    deadline = time.monotonic() + FOUND_S
+    with attempt():
+        while time.monotonic() < deadline:
+            connections[DB].cursor().close()
+            time.sleep(0.005)
+    assert is_sick(DB)
+    deadline = time.monotonic() + 2 * CONNECT_S
+    with attempt():
+        while time.monotonic() < deadline:
+            connections[DB].cursor().close()
+            assert is_sick(DB)
+            time.sleep(0.005)
+
+
 def test_hangs_in_a_transaction(gate: Gate) -> None:
     """A commit is cut off too."""
     begun = 0.0

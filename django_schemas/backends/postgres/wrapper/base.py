@@ -19,6 +19,7 @@ from ....environments import primary_of
 from ....health import CONNECT_S, Watching, is_sick, sick_at, watched
 from ....settling import Settling
 from ..creation import DatabaseCreation
+from ..cursors import HearingCursor, HearingDebugCursor
 from ..introspection import DatabaseIntrospection
 from ..operations import DatabaseOperations
 from ..schema import DatabaseSchemaEditor
@@ -74,6 +75,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is not None and not self.in_atomic_block and self.opened < sick_at(self.alias):
             self.close()
         super().close_if_unusable_or_obsolete()
+
+    def make_cursor(self, cursor: Any) -> HearingCursor:
+        """Wrap a cursor of the driver's."""
+        return HearingCursor(cursor, self)
+
+    def make_debug_cursor(self, cursor: Any) -> HearingDebugCursor:
+        """Wrap one whose statements are logged."""
+        return HearingDebugCursor(cursor, self)
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Make a cursor; one at the server gets a name that no other process gives to one of its own.
