@@ -83,7 +83,6 @@ _beginning = Lock()
 @contextmanager
 def attempt() -> Iterator[Attempt]:
     """Watch what is asked of databases in the block, wherever its context goes: threads of `sync_to_async`, tasks."""
-    _Watch.go_on()
     made = Attempt()
     token = _current.set(made)
     try:
@@ -122,7 +121,9 @@ class Watching(DatabaseErrorWrapper):
     def __enter__(self) -> None:
         """Begin to wait."""
         if _current.get() is not None:
-            _waiting[id(self)] = (self.wrapper, monotonic())
+            now = monotonic()
+            _waiting[id(self)] = (self.wrapper, now)
+            _Watch.go_on(now)
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
@@ -239,10 +240,10 @@ def _shut(connection: Any) -> None:
 
 
 class _Watch(Thread):
-    """Looks who waits, while attempts are made.
+    """Looks who waits, while anybody does.
 
     Attributes:
-        needed: when the last attempt began.
+        needed: when somebody last began to wait.
     """
 
     running: "_Watch | None" = None
@@ -253,7 +254,7 @@ class _Watch(Thread):
         self.ended = Event()
 
     @classmethod
-    def go_on(cls) -> None:
+    def go_on(cls, now: float) -> None:
         """See to it that somebody looks."""
         watch = cls.running
         if watch is None or watch.ended.is_set():
@@ -263,7 +264,7 @@ class _Watch(Thread):
                     watch = cls.running = _Watch()
                     with suppress(RuntimeError):  # There is no thread to be had, as at the interpreter's end.
                         watch.start()
-        watch.needed = monotonic()
+        watch.needed = now
 
     def run(self) -> None:
         """Look again and again."""
