@@ -64,5 +64,8 @@ def qualified(schema: str, name: str) -> str:
 
 
 def search_path(schemas: Iterable[str]) -> str:
-    """Return the value of a search_path that holds these schemas, in this order."""
-    return ", ".join(quote(schema) for schema in schemas)
+    """Return the value of a search_path that holds these schemas, in this order.
+
+    Behind them stands the session's schema of temporary tables, which would be looked into first if it were not named.
+    """
+    return ", ".join((*map(quote, schemas), "pg_temp"))

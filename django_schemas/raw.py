@@ -1,7 +1,7 @@
 """`.raw()` on a model of an environment: the SQL runs in a transaction whose search_path is the schema."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -10,6 +10,7 @@ from django.db.models.sql import RawQuery
 from django.utils.functional import cached_property
 
 from .alias import SchemaAlias
+from .confining import owned_by
 from .context import ensure_active
 from .places import placed_using, settle
 from .search_path import local_search_path
@@ -72,8 +73,11 @@ class SchemaRawQuerySet(RawQuerySet):  # type: ignore[type-arg]
         """This, pinned to one place, replica or primary, so that it is chosen once."""
         return self if self._db is not None and self._db == self.query.using else self.using(self.db)
 
-    def _in_schema(self) -> AbstractContextManager[None]:
-        return local_search_path(connections[self.db], (self.db.schema,))
+    @contextmanager
+    def _in_schema(self) -> Iterator[None]:
+        connection = connections[self.db]
+        with owned_by(self.db, connection), local_search_path(connection, (self.db.schema,)):
+            yield
 
     def _prefetch_related_objects(self) -> None:
         with ensure_active(self._placed().db):

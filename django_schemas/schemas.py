@@ -20,6 +20,7 @@ from .emptying import empty
 from .environments import environment
 from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists, SchemaLocked
 from .identifiers import quote, validate_schema_name
+from .roles import dropping, give, giving, renaming
 
 __all__ = [
     "Mark",
@@ -36,6 +37,7 @@ __all__ = [
     "mark_schema",
     "marks_on",
     "rename_schema",
+    "rename_sql",
     "same_database",
     "schema_exists",
     "schemas_of",
@@ -137,6 +139,7 @@ def ensure_schema(alias: SchemaAlias, *, owner: str | None = None, adopt: bool =
         return False
     if mark is None and adopt:
         mark_schema(alias, owner)
+        give(alias)
         return False
     raise SchemaExists(
         f"Schema {alias.schema!r} in database {alias.db!r} is there already and "
@@ -159,7 +162,7 @@ def make_schema(alias: SchemaAlias, owner: str | None) -> bool:
         if schema_exists(alias.db, alias.schema):
             return False
         with connections[alias.db].cursor() as cursor:
-            cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}; {_marking(alias, owner)}")
+            cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}; {_marking(alias, owner)}{giving(alias)}")
     return True
 
 
@@ -172,13 +175,18 @@ def rename_schema(db: str, schema: str, new: str) -> None:
         SchemaExists: it was made by somebody else, or there is one of the new name.
     """
     validate_schema_name(new)
-    _refuse_others(db, schema, "rename", "renamed")
+    mark = _refuse_others(db, schema, "rename", "renamed")
     if schema_exists(db, new):
         raise SchemaExists(f"Schema {new!r} in database {db!r} is there already: choose another name.")
     with connections[db].cursor() as cursor:
-        cursor.execute(f"ALTER SCHEMA {quote(schema)} RENAME TO {quote(new)}")
+        cursor.execute(rename_sql(SchemaAlias(db, schema, mark.environment), new))
     forget(db, schema)
     forget(db, new)
+
+
+def rename_sql(alias: SchemaAlias, new: str) -> str:
+    """SQL that gives a schema another name, and its role if it has one."""
+    return f"ALTER SCHEMA {quote(alias.schema)} RENAME TO {quote(new)}{renaming(alias, new)}"
 
 
 def mark_schema(alias: SchemaAlias, owner: str | None) -> None:
@@ -205,26 +213,30 @@ def drop_schema(db: str, schema: str) -> None:
         SchemaDoesNotExist: there is none of this name.
         SchemaExists: it was made by somebody else.
     """
-    _refuse_others(db, schema, "drop", "dropped")
+    mark = _refuse_others(db, schema, "drop", "dropped")
     connection = connections[db]
     if connection.in_atomic_block:
         # PostgreSQL drops no table for whose rows a deferred constraint is still to be checked.
         connection.check_constraints()
     empty(db, schema)
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP SCHEMA {quote(schema)} CASCADE")
+        roles = dropping(SchemaAlias(db, schema, mark.environment))
+        cursor.execute(f"DROP SCHEMA {quote(schema)} CASCADE{roles}")
     forget(db, schema)
 
 
-def _refuse_others(db: str, schema: str, verb: str, done: str) -> None:
+def _refuse_others(db: str, schema: str, verb: str, done: str) -> Mark:
+    """The mark of a schema, which must have been made here."""
     validate_schema_name(schema)
     if not schema_exists(db, schema):
         raise SchemaDoesNotExist(f"There is no schema {schema!r} in database {db!r}.")
-    if mark_of(db, schema) is None:
+    mark = mark_of(db, schema)
+    if mark is None:
         raise SchemaExists(
             f"Schema {schema!r} in database {db!r} was not made by django_schemas, so it is not {done}: "
             f"{verb} it by hand if you mean to."
         )
+    return mark
 
 
 def lock_name(alias: SchemaAlias) -> str:

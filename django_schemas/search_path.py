@@ -12,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from .alias import SchemaAlias
+from .confining import owned_by
 from .context import active_alias
 from .environments import alias_for, environments, primary_of
 from .identifiers import search_path
@@ -46,15 +47,18 @@ def local_search_path(
     """
     nested = connection.in_atomic_block
     with transaction.atomic(using=connection.alias, savepoint=savepoint):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT current_setting('search_path'), set_config('search_path', %s, true)", [search_path(schemas)]
-            )
-            former, _ = cursor.fetchone()
+        former = _set_search_path(connection, search_path(schemas))
         yield
         if nested and not connection.needs_rollback:  # Else it is put back with the savepoint.
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('search_path', %s, true)", [former])
+            _set_search_path(connection, former)
+
+
+def _set_search_path(connection: BaseDatabaseWrapper, value: str) -> str:
+    """Set it for the open transaction; return what it was. Roles may be denied the function that does it."""
+    with owned_by(None, connection), connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('search_path'), set_config('search_path', %s, true)", [value])
+        former, _ = cursor.fetchone()
+    return str(former)
 
 
 def begin(alias: SchemaAlias, schemas: Sequence[str], lock_timeout: str | None = None, *, wait: bool) -> bool:
@@ -138,5 +142,5 @@ def schema_cursor(db: str, schema: str) -> Iterator[CursorWrapper]:
     alias = alias_for(db, schema)
     note_write(alias.db)
     connection = connections[alias]
-    with local_search_path(connection, (schema,)), connection.cursor() as cursor:
+    with owned_by(alias, connection), local_search_path(connection, (schema,)), connection.cursor() as cursor:
         yield cursor

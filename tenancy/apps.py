@@ -22,14 +22,19 @@ class TenancyConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers, register the checks."""
-        from . import checks, registry, signals  # noqa: F401  # checks register themselves
+        from django_schemas import confining, roles
+
+        from . import checks, privileges, registry, signals  # noqa: F401  # checks register themselves
         from .atomicity import confine_transactions
         from .blueprints import use_registry
+        from .limits import has_limits
         from .models import refuse_deletion
         from .provisioning import on_created
 
         tenant_model, domain_model = registry.tenant_model(), registry.domain_model()
         use_registry()
+        roles.serve(conf.serving_login)
+        confining.timed(has_limits)
         confine_transactions()
         signals.tenant_created.connect(on_created, sender=tenant_model, dispatch_uid="tenancy.provisioning")
         pre_delete.connect(refuse_deletion, sender=tenant_model, dispatch_uid="tenancy.refuse_deletion")

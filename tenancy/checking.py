@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from django_schemas import drift
+from django_schemas import drift, roles
 from django_schemas.drift import Finding
 from django_schemas.environments import databases_of
 from django_schemas.making import SCRATCH
@@ -59,7 +59,10 @@ def find_trouble(tenants: Iterable[AbstractTenant]) -> Iterator[Trouble]:
             elif tenant.status in _SETTLED:
                 sound.append(tenant)
         found = drift.find_drift(db, conf.environment, [tenant.schema_name for tenant in sound])
+        without_role = roles.lacking(db, conf.environment, [tenant.schema_name for tenant in sound])
         for tenant in sound:
+            if tenant.schema_name in without_role:
+                yield Trouble(tenant.placement, _powerless(tenant), tenant)
             for finding in found[tenant.schema_name]:
                 yield Trouble(tenant.placement, finding, tenant)
 
@@ -129,6 +132,11 @@ def _misplaced(tenant: AbstractTenant, mark: Mark | None) -> Finding | None:
         "It is not there, or was made by somebody else." if mark is None else f"It is another's: {mark}.",
         "Restore it from an export or a backup, or correct the registry.",
     )
+
+
+def _powerless(tenant: AbstractTenant) -> Finding:
+    detail = "The login that serves can't become a role that may use it."
+    return Finding("role", f"role of schema {tenant.schema_name}", detail, f"manage.py tenant roles {tenant.slug}")
 
 
 def _stray(schema: str) -> Finding:

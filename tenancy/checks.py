@@ -4,13 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.module_loading import import_string
 
 from django_schemas.environments import databases_of, environments
 from django_schemas.exceptions import ConfigError
+from django_schemas.membership import environments_of
+from django_schemas.places import single_home
 
 from . import credentials
 from .conf import KEYS, REGISTRY, conf
@@ -42,6 +44,8 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         no_session_yet,
         no_verifier,
         odd_grace,
+        odd_limits,
+        odd_roles,
     )
     return [message for function in (*functions, *credentials.CHECKS) for message in function()]
 
@@ -217,3 +221,47 @@ def odd_grace() -> Iterator[CheckMessage]:
     value = conf.tenancy.get("GRACE_DAYS", 0)
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         yield Error(f"TENANCY['GRACE_DAYS'] is {value!r}, which is no number of days.", id="tenancy.E031")
+
+
+def odd_limits() -> Iterator[CheckMessage]:
+    """E032: a limit of requests is neither a number nor tells one."""
+    for key in ("MAX_CONCURRENT_REQUESTS", "STATEMENT_TIMEOUT_S"):
+        try:
+            value = getattr(conf, key.lower())
+        except ImportError as error:
+            yield Error(f"TENANCY[{key!r}] can't be loaded: {error}", id="tenancy.E032")
+            continue
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        if value is not None and not callable(value) and not is_number:
+            yield Error(
+                f"TENANCY[{key!r}] is {value!r}; it is a number above 0, or what is called with a tenant.",
+                id="tenancy.E032",
+            )
+
+
+def odd_roles() -> Iterator[CheckMessage]:
+    """E033: ROLES does not say who serves, or names what is no model of the registry."""
+    roles = conf.roles
+    if roles is None:
+        return
+    serving = roles.get("SERVING") if isinstance(roles, dict) else None
+    names = list(serving.values()) if isinstance(serving, dict) else [serving]
+    if not names or not all(isinstance(name, str) and name for name in names) or set(roles) - {"SERVING", "READABLE"}:
+        yield Error(
+            f"TENANCY['ROLES'] is {roles!r}; it has 'SERVING', the login that serves or one for each database, and "
+            "may have 'READABLE'.",
+            hint='Write {"SERVING": "app"}.',
+            id="tenancy.E033",
+        )
+        return
+    for label in roles.get("READABLE", ()):
+        try:
+            model = apps.get_model(label)
+        except (LookupError, ValueError) as error:
+            yield Error(f"TENANCY['ROLES']['READABLE']: {error}", id="tenancy.E033")
+            continue
+        if single_home(environments_of(model)) is None:
+            yield Error(
+                f"TENANCY['ROLES']['READABLE'] names {label!r}, which is of no single-schema environment.",
+                id="tenancy.E033",
+            )

@@ -16,7 +16,10 @@ from django.utils.module_loading import import_string
 from django_schemas.environments import databases_of, environments
 from django_schemas.exceptions import ConfigError
 
-__all__ = ["KEYS", "REGISTRY", "Conf", "conf"]
+__all__ = ["KEYS", "REGISTRY", "Conf", "Limit", "conf"]
+
+Limit = float | Callable[[Any], float | None] | None
+"""The same for all tenants, or what tells that of each."""
 
 REGISTRY = "registry"
 """Name of the single-schema environment that holds the Tenant and Domain models."""
@@ -35,6 +38,7 @@ KEYS = frozenset(
         "ENVIRONMENT",
         "GRACE_DAYS",
         "LISTEN",
+        "MAX_CONCURRENT_REQUESTS",
         "PLACING",
         "POOL",
         "PROVISIONING",
@@ -43,7 +47,9 @@ KEYS = frozenset(
         "RESERVED_SLUGS",
         "RESOLVERS",
         "RETRY_AFTER_S",
+        "ROLES",
         "STALE_S",
+        "STATEMENT_TIMEOUT_S",
         "TRUSTED_PROXIES",
     )
 )
@@ -284,6 +290,45 @@ class Conf:
     def retry_after_s(self) -> int:
         """`RETRY_AFTER_S`: what a 503 tells clients to wait, in seconds; 5 by default."""
         return int(self.tenancy.get("RETRY_AFTER_S", 5))
+
+    @property
+    def roles(self) -> Mapping[str, Any] | None:
+        """`ROLES`: a role for each tenant's schema; None by default: there are none. A dict of `SERVING`, the login of
+        processes that serve (a name, or a dict of names by alias of the database), and `READABLE`, labels of models of
+        the registry that statements of tenants may join; none by default.
+        """
+        value: Mapping[str, Any] | None = self.tenancy.get("ROLES")
+        return value
+
+    def serving_login(self, environment: str, db: str) -> str | None:
+        """The login that serves an environment in a database, whose schemas have roles; None if they have none."""
+        if not self.roles or environment != self.environment:
+            return None
+        serving: str | Mapping[str, str] = self.roles["SERVING"]
+        return serving if isinstance(serving, str) else serving.get(db)
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """`ROLES["READABLE"]`: labels of models of the registry that statements of tenants may join."""
+        return tuple((self.roles or {}).get("READABLE", ()))
+
+    @property
+    def statement_timeout_s(self) -> Limit:
+        """`STATEMENT_TIMEOUT_S`: how long each statement of a tenant's request may take, in seconds; or what is called
+        with the tenant and tells it, or its dotted path; None by default: as long as it likes.
+        """
+        return self._limit("STATEMENT_TIMEOUT_S")
+
+    @property
+    def max_concurrent_requests(self) -> Limit:
+        """`MAX_CONCURRENT_REQUESTS`: how many requests of one tenant a process serves at a time; or what is called with
+        the tenant and tells it, or its dotted path; None by default: as many as there are.
+        """
+        return self._limit("MAX_CONCURRENT_REQUESTS")
+
+    def _limit(self, key: str) -> Limit:
+        value = self.tenancy.get(key)
+        return import_string(value) if isinstance(value, str) else value
 
 
 conf = Conf()

@@ -25,10 +25,11 @@ from django_schemas.replicas import may_be_read
 from .conf import conf
 from .context import tenant_context
 from .exceptions import RegistryUnavailable, UnknownTenant
+from .limits import Limits, TooManyRequests
 from .models import AbstractTenant
 from .paths import behind, script_prefix
 from .proxies import drop_untrusted
-from .refusals import MIGRATING, UNAVAILABLE, UNKNOWN, Refusal, redirect, refusal_of, refuse
+from .refusals import BUSY, MIGRATING, UNAVAILABLE, UNKNOWN, Refusal, redirect, refusal_of, refuse
 from .resolvers import Resolution, host_of, load_resolvers
 from .standing import is_behind, newest
 
@@ -54,6 +55,7 @@ class TenantMiddleware:
             markcoroutinefunction(self)
         self.resolvers = load_resolvers(conf.resolvers)
         self.refuses_behind = conf.behind == "refuse"
+        self.limits = Limits()
         # What only looks up is asked in the event loop first: what is remembered takes no thread.
         self.only_look_up = all(getattr(resolver, "only_looks_up", False) for resolver in self.resolvers)
         # Loaded here, not within the first request: what is made as a module is loaded belongs to no tenant.
@@ -84,9 +86,12 @@ class TenantMiddleware:
         if found.redirect is not None:
             return redirect(request, found.redirect)
         request.tenant = found.tenant  # type: ignore[attr-defined]
-        with tenant_context(found.tenant), behind(request, found.prefix):
-            response = self.get_response(request)
-        return streamed_within(found, response)
+        try:
+            with self.limits.serving(found.tenant), tenant_context(found.tenant), behind(request, found.prefix):
+                response = self.get_response(request)
+        except TooManyRequests:
+            return refuse(request, BUSY)
+        return streamed_within(found, response, self.limits)
 
     async def _aanswer(self, request: HttpRequest) -> HttpResponseBase:
         found = await self._aresolve(request)
@@ -97,9 +102,12 @@ class TenantMiddleware:
         if found.redirect is not None:
             return redirect(request, found.redirect)
         request.tenant = found.tenant  # type: ignore[attr-defined]
-        with tenant_context(found.tenant), behind(request, found.prefix):
-            response = await self.get_response(request)
-        return streamed_within(found, response)
+        try:
+            with self.limits.serving(found.tenant), tenant_context(found.tenant), behind(request, found.prefix):
+                response = await self.get_response(request)
+        except TooManyRequests:
+            return await sync_to_async(refuse)(request, BUSY)
+        return streamed_within(found, response, self.limits)
 
     def resolve(self, request: HttpRequest) -> Resolution | Refusal | None:
         """Find whom the request is for: an active tenant, nobody (the public host), or why it is refused."""
@@ -147,11 +155,11 @@ def was_not_answered(made: Attempt, response: HttpResponseBase) -> bool:
     return made.failed and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def streamed_within(found: Resolution, response: HttpResponseBase) -> HttpResponseBase:
-    """Let the body of a streaming response be produced within its tenant. A file needs none."""
+def streamed_within(found: Resolution, response: HttpResponseBase, limits: Limits) -> HttpResponseBase:
+    """Let the body of a streaming response be produced within its tenant and its limits. A file needs none."""
     if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
         streaming = cast(Any, response)
-        entering = partial(_streamed, found.tenant, found.prefix)
+        entering = partial(_streamed, found.tenant, found.prefix, limits)
         content = streaming.streaming_content
         if streaming.is_async:
             streaming.streaming_content = asteps_within(entering, cast(AsyncIterator[Any], aiter(content)))
@@ -163,6 +171,6 @@ def streamed_within(found: Resolution, response: HttpResponseBase) -> HttpRespon
 
 
 @contextmanager
-def _streamed(tenant: AbstractTenant, prefix: str) -> Iterator[None]:
-    with tenant_context(tenant, allow_inactive=True), script_prefix(prefix), attempt():
+def _streamed(tenant: AbstractTenant, prefix: str, limits: Limits) -> Iterator[None]:
+    with limits.stepping(tenant), tenant_context(tenant, allow_inactive=True), script_prefix(prefix), attempt():
         yield

@@ -1,5 +1,5 @@
 """The answers that no view of a tenant gave: to requests for tenants that are unknown, suspended,
-unavailable, or behind with their migrations.
+unavailable, busy, or behind with their migrations.
 
 A project replaces one by a view (`TENANCY["REFUSAL_VIEWS"]`) or by a template.
 """
@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 from .conf import conf
 from .states import Status
 
-__all__ = ["KINDS", "MIGRATING", "UNAVAILABLE", "UNKNOWN", "Refusal", "redirect", "refusal_of", "refuse"]
+__all__ = ["BUSY", "KINDS", "MIGRATING", "UNAVAILABLE", "UNKNOWN", "Refusal", "redirect", "refusal_of", "refuse"]
 
 KEEP_REDIRECT_S = 300
 """How long clients may remember a redirect: a tenant's primary host may be another one tomorrow."""
@@ -43,11 +43,14 @@ UNKNOWN = Refusal("unknown", HTTPStatus.NOT_FOUND, "There is nothing at this add
 UNAVAILABLE = Refusal(
     "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "This account is not available at the moment. Please try again."
 )
+BUSY = Refusal(
+    "busy", HTTPStatus.SERVICE_UNAVAILABLE, "This account has too many requests at the moment. Please try again."
+)
 _SUSPENDED = Refusal("suspended", HTTPStatus.FORBIDDEN, "This account is suspended.")
 MIGRATING = Refusal(
     "migrating", HTTPStatus.SERVICE_UNAVAILABLE, "This account is being brought up to date. Please try again."
 )
-KINDS = frozenset(each.kind for each in (UNKNOWN, UNAVAILABLE, MIGRATING, _SUSPENDED))
+KINDS = frozenset(each.kind for each in (UNKNOWN, UNAVAILABLE, BUSY, MIGRATING, _SUSPENDED))
 
 _ACTIVE = Status.ACTIVE.value
 _BY_STATUS = {

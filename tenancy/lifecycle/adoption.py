@@ -25,6 +25,7 @@ from django_schemas.membership import app_labels_of, environments_of, models_of
 from django_schemas.migrator import make_records
 from django_schemas.plans import target_of, targets_on
 from django_schemas.records import read_records
+from django_schemas.roles import give
 from django_schemas.schemas import ensure_schema, lock_schema, mark_of, schema_exists
 
 from ..conf import conf
@@ -141,6 +142,8 @@ def adopt_tables(tenant: AbstractTenant, source: str, also: Iterable[str] = ()) 
         with connections[tenant.db].cursor() as cursor:
             for table in moves.tables:
                 cursor.execute(f"ALTER TABLE {qualified(source, table)} SET SCHEMA {quote(tenant.schema_name)}")
+        # What was not made there has got no rights by default.
+        give(tenant.alias)
         make_records(target_of(tenant.alias))
         if _RECORDS in _tables(tenant.db, source):
             _move_records(tenant, moves)

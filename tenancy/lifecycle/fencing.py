@@ -15,8 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_schemas.alias import SchemaAlias
 from django_schemas.exceptions import SchemaLocked
-from django_schemas.identifiers import qualified, quote
-from django_schemas.schemas import lock_schema
+from django_schemas.identifiers import qualified
+from django_schemas.schemas import lock_schema, rename_sql
 from django_schemas.sqlstates import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate_of
 
 __all__ = ["PATIENCE_S", "Fence", "fenced", "without_timeouts"]
@@ -76,7 +76,7 @@ class Fence:
     def rename(self, name: str) -> None:
         """Give the schema another name, and take down the fence. Writers that waited find no schema, and fail."""
         with self.connection.cursor() as cursor:
-            cursor.execute(f"ALTER SCHEMA {quote(self.alias.schema)} RENAME TO {quote(name)}")
+            cursor.execute(rename_sql(self.alias, name))
         self.connection.commit()
 
     def _tables(self) -> list[str]:

@@ -23,10 +23,10 @@ from django.db import Error, connections, transaction
 from django_schemas.alias import SchemaAlias
 from django_schemas.caches import forget
 from django_schemas.environments import alias_for, databases_of, replicas_of
-from django_schemas.identifiers import qualified, quote
+from django_schemas.identifiers import qualified
 from django_schemas.placement import Placement
 from django_schemas.rows import copy_rows, make_like
-from django_schemas.schemas import drop_schema, same_database, schema_exists
+from django_schemas.schemas import drop_schema, rename_sql, same_database, schema_exists
 
 from .. import signals
 from ..conf import conf
@@ -299,7 +299,8 @@ def _renamed_copy(moving: _Move) -> Iterator[None]:
         # An earlier attempt may have come that far.
         if not owned(moving.tenant, moving.new):
             with connection.cursor() as cursor:
-                cursor.execute(f"ALTER SCHEMA {quote(moving.copy.schema)} RENAME TO {quote(moving.new.schema)}")
+                copy = alias_for(*_pair(moving.copy), (conf.environment,))
+                cursor.execute(rename_sql(copy, moving.new.schema))
         yield
         connection.commit()
     finally:

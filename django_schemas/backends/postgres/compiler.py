@@ -54,6 +54,15 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         finally:
             stack.pop()
 
+    def execute_sql(self, *args: Any, **kwargs: Any) -> Any:
+        """Send the statement, as its schema's where statements are confined."""
+        confinement = self.connection.confinement
+        if confinement is None:
+            return super().execute_sql(*args, **kwargs)
+        using = self.using
+        with confinement.to(using if isinstance(using, SchemaAlias) else getattr(self.query, "placement", None)):
+            return super().execute_sql(*args, **kwargs)
+
     def in_schema(self, compiled: Any) -> Any:
         """Put the schema in front of the table that the statement writes to."""
         return compiled
@@ -61,6 +70,8 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
     def _alias(self, using: str | None, own: SchemaAlias | None, enclosing: SchemaAlias | None) -> SchemaAlias | None:
         """The alias that this statement is compiled for: what it was given, what its own query carries, or else."""
         given = using if isinstance(using, SchemaAlias) else enclosing
+        if given is None and own is not None and own.db != self.connection.primary:
+            raise SchemaMismatch(f"A query on {own.placement} was sent to database {self.connection.alias!r}.")
         if given is None or own is None:
             return given or own
         shared = given.environment == own.environment or given.environment in self._environments()

@@ -3,7 +3,7 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import adopting, checking, copying, listing, making, migrating, moving, naming, resuming, running, serving
+from . import adopting, checking, copying, listing, making, migrating, moving, naming, resuming, roles, running, serving
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -20,5 +20,6 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *resuming.SUBCOMMANDS,
     *running.SUBCOMMANDS,
     *checking.SUBCOMMANDS,
+    *roles.SUBCOMMANDS,
 )
 """All of them, in the order that `tenant --help` lists them in."""

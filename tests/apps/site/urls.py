@@ -12,6 +12,8 @@ urlpatterns = [
     path("astream/", views.async_streaming),
     path("write/", views.write),
     path("broken/", views.broken),
+    path("slow-query/", views.slow_query),
+    path("aslow-query/", views.aslow_query),
     path("where/", views.where, name="where"),
     path("slow-where/", views.slow_where),
     path("elsewhere/", views.elsewhere),

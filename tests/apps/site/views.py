@@ -7,6 +7,7 @@ from time import sleep
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template import RequestContext, Template
@@ -95,6 +96,17 @@ def write(request: HttpRequest) -> JsonResponse:
 
 def broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("on purpose")
+
+
+def slow_query(request: HttpRequest) -> JsonResponse:
+    """Has the database wait for so many seconds."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [float(request.GET["s"])])
+    return JsonResponse(seen())
+
+
+async def aslow_query(request: HttpRequest) -> JsonResponse:
+    return await sync_to_async(slow_query, thread_sensitive=False)(request)
 
 
 class Tags(ListView):

@@ -160,3 +160,10 @@ def test_unknown_alias(acme: Place) -> None:
     """An alias that is not in DATABASES is an error."""
     with acme.active(), pytest.raises((NoActiveSchema, ConnectionDoesNotExist)):
         list(Owner.objects.using("nowhere"))
+
+
+def test_delete_sent_to_another_database(initech: Place, nothing_sent: Callable[[], Any]) -> None:
+    """A queryset of one database is not sent to another, which may have a schema of that name."""
+    for rows in (initech(Owner).objects.all(), initech(Owner).objects.filter(name="Ada")):
+        with nothing_sent(), pytest.raises(SchemaMismatch, match="'default'"):
+            rows._raw_delete("default")

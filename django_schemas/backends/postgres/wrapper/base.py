@@ -14,6 +14,7 @@ from django.db.backends.postgresql import base
 from django.utils.functional import cached_property
 
 from ....alias import SchemaAlias
+from ....confining import ConfinedCursor, ConfinedDebugCursor, Confinement, confinement_of
 from ....context import Captured
 from ....environments import primary_of
 from ....health import CONNECT_S, Watching, is_sick, sick_at, watched
@@ -46,6 +47,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Where several migrations run in one transaction: see settling.
         self.settling: Settling | None = None
         self.opened = -inf
+        # Roles and a time limit for its statements, of a connection that has such.
+        self.confinement: Confinement | None = None
         if isinstance(alias, SchemaAlias):
             # The first to ask for this connection named a schema. Django is about to keep it under that alias, where
             # the next schema would not find it and open a second one.
@@ -76,13 +79,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.close()
         super().close_if_unusable_or_obsolete()
 
-    def make_cursor(self, cursor: Any) -> HearingCursor:
-        """Wrap a cursor of the driver's."""
-        return HearingCursor(cursor, self)
+    def init_connection_state(self) -> None:
+        """Prepare a new connection."""
+        self.confinement = None
+        super().init_connection_state()
+        self.confinement = confinement_of(self)
 
-    def make_debug_cursor(self, cursor: Any) -> HearingDebugCursor:
-        """Wrap one whose statements are logged."""
-        return HearingDebugCursor(cursor, self)
+    def make_cursor(self, cursor: Any) -> Any:
+        """Make a cursor of the driver's one of Django's, whose statements are confined if this connection's are."""
+        return HearingCursor(cursor, self) if self.confinement is None else ConfinedCursor(cursor, self)
+
+    def make_debug_cursor(self, cursor: Any) -> Any:
+        """Make a cursor that logs, likewise."""
+        return HearingDebugCursor(cursor, self) if self.confinement is None else ConfinedDebugCursor(cursor, self)
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Make a cursor; one at the server gets a name that no other process gives to one of its own.
@@ -96,3 +105,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Run a function once this transaction is committed, with what is active now."""
         # What can't be called is refused by Django.
         super().on_commit(Captured(func) if callable(func) else func, robust)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        super()._set_autocommit(autocommit)  # type: ignore[misc]
+        self._transaction_begun()
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]
+        self._transaction_begun()
+
+    def _rollback(self) -> None:
+        super()._rollback()  # type: ignore[misc]
+        self._transaction_begun()
+
+    def _transaction_begun(self) -> None:
+        if self.confinement is not None:
+            self.confinement.begun()
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        super()._savepoint_rollback(sid)  # type: ignore[misc]
+        if self.confinement is not None:
+            self.confinement.rolled_back()
