@@ -308,3 +308,14 @@ def test_sick_at_length(
     different = {db: {**databases[db], "CONN_MAX_AGE": kept_s, "ATOMIC_REQUESTS": bool(kept_s)} for db in DBS}
     with serving("gunicorn", {**databases, **different}, threads=THREADS, LISTEN=True) as site:
         check(site, many, clusters[trial.sick], trial, 5, LONG)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("trial", [*TRIALS, *MORE_TRIALS], ids=str)
+def test_sick_behind_an_event_loop(
+    clusters: dict[str, Cluster], databases: dict[str, Any], few: dict[str, list[str]], trial: Trial
+) -> None:
+    """The same, where each request has a thread of its own, and connections end with it."""
+    different = {db: {**databases[db], "CONN_MAX_AGE": 0} for db in DBS}
+    with serving("uvicorn", {**databases, **different}, LISTEN=True) as site:
+        check(site, few, clusters[trial.sick], trial, 4, SHORT)
