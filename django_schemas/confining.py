@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from .alias import SchemaAlias
 from .context import active_alias
 from .environments import environments_on, primary_of
+from .health import heard
 from .identifiers import quote
 from .roles import login_of, role_of
 
@@ -202,7 +203,9 @@ class _Confined:
 
     def _execute(self, sql: Any, params: Any, *ignored: Any) -> Any:
         send = super()._execute  # type: ignore[misc]
-        return self.db.confinement.run(self.cursor, sql, params, send)
+        found = self.db.confinement.run(self.cursor, sql, params, send)
+        heard(self.db.alias)
+        return found
 
     def _executemany(self, sql: Any, params: Any, *ignored: Any) -> Any:
         send = super()._executemany  # type: ignore[misc]

@@ -17,8 +17,9 @@ from django.db import connections
 from .alias import SchemaAlias
 from .environments import primary_of, replicas_of
 from .freshness import FRESH_S, fresh, leave_out
+from .health import is_sick
 
-__all__ = ["forget_writes", "note_write", "primary_instead", "reader"]
+__all__ = ["forget_writes", "may_be_read", "note_write", "primary_instead", "reader"]
 
 _written: ContextVar[frozenset[str]] = ContextVar("django_schemas_written", default=frozenset())
 """Aliases of the primaries that this context has written to."""
@@ -35,6 +36,11 @@ def reader(alias: SchemaAlias) -> SchemaAlias:
     if not replicas:
         return alias
     return SchemaAlias(replicas[next(_turn) % len(replicas)], alias.schema, alias.environment, alias.db)
+
+
+def may_be_read(db: str) -> bool:
+    """Tell whether a read of a primary's rows can be answered, as far as is known: by itself or by a replica."""
+    return not is_sick(db) or bool(replicas_of(db) and fresh(db))
 
 
 def primary_instead(connection: Any, began: float) -> str | None:

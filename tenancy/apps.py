@@ -1,4 +1,4 @@
-"""The app: connects provisioning and the registry's cache to the signals they listen to."""
+"""The app: connects provisioning and the registry's cache to the signals they listen to, and confines transactions."""
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -25,6 +25,7 @@ class TenancyConfig(AppConfig):
         from django_schemas import confining, roles
 
         from . import checks, privileges, registry, signals  # noqa: F401  # checks register themselves
+        from .atomicity import confine_transactions
         from .blueprints import use_registry
         from .limits import has_limits
         from .models import refuse_deletion
@@ -34,6 +35,7 @@ class TenancyConfig(AppConfig):
         use_registry()
         roles.serve(conf.serving_login)
         confining.timed(has_limits)
+        confine_transactions()
         signals.tenant_created.connect(on_created, sender=tenant_model, dispatch_uid="tenancy.provisioning")
         pre_delete.connect(refuse_deletion, sender=tenant_model, dispatch_uid="tenancy.refuse_deletion")
         for model in (tenant_model, domain_model):

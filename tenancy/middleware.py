@@ -4,18 +4,23 @@ Only an active tenant's request reaches the views. When the response is returned
 of a streaming response is produced within the tenant it is of, step by step.
 """
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from importlib import import_module
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db import InterfaceError, OperationalError
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 
 from django_schemas.context import asteps_within, steps_within, within
+from django_schemas.health import Attempt, attempt
+from django_schemas.replicas import may_be_read
 
 from .conf import conf
 from .context import tenant_context
@@ -29,6 +34,8 @@ from .resolvers import Resolution, host_of, load_resolvers
 from .standing import is_behind, newest
 
 __all__ = ["TenantMiddleware"]
+
+_logger = logging.getLogger("tenancy.requests")
 
 
 class TenantMiddleware:
@@ -61,6 +68,16 @@ class TenantMiddleware:
         """Answer a request, within its tenant or without a view."""
         if self.is_async:
             return self.__acall__(request)
+        with attempt() as made:
+            response = self._answer(request)
+        return refuse(request, UNAVAILABLE) if was_not_answered(made, response) else response
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        with attempt() as made:
+            response = await self._aanswer(request)
+        return await sync_to_async(refuse)(request, UNAVAILABLE) if was_not_answered(made, response) else response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
         found = self.resolve(request)
         if isinstance(found, Refusal):
             return refuse(request, found)
@@ -76,7 +93,7 @@ class TenantMiddleware:
             return refuse(request, BUSY)
         return streamed_within(found, response, self.limits)
 
-    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+    async def _aanswer(self, request: HttpRequest) -> HttpResponseBase:
         found = await self._aresolve(request)
         if isinstance(found, Refusal):
             return await sync_to_async(refuse)(request, found)
@@ -107,8 +124,13 @@ class TenantMiddleware:
             return UNKNOWN
         except RegistryUnavailable:
             return UNAVAILABLE
+        except (InterfaceError, OperationalError):
+            _logger.exception("A resolver could not ask its database.")
+            return UNAVAILABLE
         resolution = found if isinstance(found, Resolution) else Resolution(found)
         refusal = refusal_of(resolution.tenant.status)
+        if refusal is None and not may_be_read(resolution.tenant.db):
+            return UNAVAILABLE
         if refusal is None and self.refuses_behind and is_behind(resolution.tenant):
             return MIGRATING
         return refusal or resolution
@@ -128,6 +150,11 @@ class TenantMiddleware:
         return None
 
 
+def was_not_answered(made: Attempt, response: HttpResponseBase) -> bool:
+    """Tell whether a response says no more than that a database did not answer; Django has logged what happened."""
+    return made.failed and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+
+
 def streamed_within(found: Resolution, response: HttpResponseBase, limits: Limits) -> HttpResponseBase:
     """Let the body of a streaming response be produced within its tenant and its limits. A file needs none."""
     if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
@@ -145,5 +172,5 @@ def streamed_within(found: Resolution, response: HttpResponseBase, limits: Limit
 
 @contextmanager
 def _streamed(tenant: AbstractTenant, prefix: str, limits: Limits) -> Iterator[None]:
-    with limits.stepping(tenant), tenant_context(tenant, allow_inactive=True), script_prefix(prefix):
+    with limits.stepping(tenant), tenant_context(tenant, allow_inactive=True), script_prefix(prefix), attempt():
         yield

@@ -15,6 +15,7 @@ from django.apps import apps
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.utils.asyncio import async_unsafe
 
+from django_schemas.health import attempt, is_sick
 from django_schemas.identifiers import MAX_BYTES
 
 from . import listening
@@ -22,7 +23,6 @@ from .conf import conf
 from .exceptions import RegistryUnavailable
 from .memory import Answer, Key, Memory
 from .models import SLUG, AbstractDomain, AbstractTenant
-from .outage import Outage
 from .rows import Row
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 _memory = Memory()
-_outage = Outage()
 _is_slug = re.compile(SLUG).match
 
 
@@ -169,12 +168,12 @@ def _ask_and_remember(key: Key, ask: Callable[[str], tuple[Any, Any]]) -> Answer
         listening.begin(str(using), _told, _memory.doubt_all)
     changes = _memory.changes
     try:
-        with _outage.asking():
+        with attempt():
             answer = Answer(*_asked(using, ask), moment)
-    except RegistryUnavailable:
+    except (InterfaceError, OperationalError) as error:
         stale = _memory.stale(key, conf.stale_s)
         if stale is None:
-            raise
+            raise RegistryUnavailable(f"The registry's database can't be asked: {error}") from error
         return stale
     _memory.remember(key, answer, changes, conf.cache_size)
     return answer
@@ -182,6 +181,8 @@ def _ask_and_remember(key: Key, ask: Callable[[str], tuple[Any, Any]]) -> Answer
 
 def _asked(using: str, ask: Callable[[str], tuple[Any, Any]]) -> tuple[Any, Any]:
     connection = connections[using]
+    if is_sick(connection.alias):
+        raise OperationalError(f"Database {connection.alias!r} does not answer: it is not asked now.")
     was_open = connection.connection is not None
     try:
         return ask(using)
@@ -199,10 +200,4 @@ def _primary_host(using: str, pk: Any) -> str | None:
     return primary.values_list("host", flat=True).first()
 
 
-def _forked() -> None:
-    global _outage
-    _memory.forked()
-    _outage = Outage()
-
-
-os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(after_in_child=_memory.forked)

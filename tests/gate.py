@@ -5,8 +5,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
+from time import monotonic, sleep
 
 __all__ = ["Gate", "gate_before"]
+
+LIMIT_S = 10
 
 
 class Gate(Thread):
@@ -15,7 +18,7 @@ class Gate(Thread):
     Attributes:
         port: where it listens, on 127.0.0.1.
         refuses: whether connections are cut, and new ones too.
-        hangs: whether nothing is passed on.
+        hangs: whether nothing is passed on; for ten seconds at most, or a test could hang.
     """
 
     def __init__(self, port: int) -> None:
@@ -30,12 +33,18 @@ class Gate(Thread):
         """Pass on, until it ended."""
         selector = selectors.DefaultSelector()
         selector.register(self._server, selectors.EVENT_READ)
+        passing = monotonic()
         while not self.ended:
+            if not self.hangs:
+                passing = monotonic()
+            elif monotonic() - passing > LIMIT_S:
+                self.hangs = False
             if self.refuses:
                 for each in list(self._pairs):
                     self._cut(selector, each)
             for key, _ in selector.select(0.02):
                 if self.hangs:
+                    sleep(0.01)  # What is not passed on is told of again at once.
                     continue
                 if key.fileobj is self._server:
                     self._take(selector)

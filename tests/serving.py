@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connections
 
-__all__ = ["Server", "serving"]
+__all__ = ["Server", "serving", "site_environment"]
 
 COMMANDS = {
     "gunicorn": "-m gunicorn tests.apps.site.servers:wsgi --bind fd://{fd} -k gthread --threads {threads} -w 1",
@@ -49,6 +49,15 @@ class Server:
             return response.status, body
 
 
+def site_environment(databases: dict[str, Any] | None = None, **tenancy: Any) -> dict[str, str]:
+    """The environment of processes that import the site: see `serving`."""
+    changes: dict[str, Any] = {alias: {"NAME": connections[alias].settings_dict["NAME"]} for alias in connections}
+    for alias, different in (databases or {}).items():
+        changes[alias] = different and {**changes.get(alias, {}), **different}
+    site = json.dumps({"databases": changes, "tenancy": tenancy})
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "SITE": site}
+
+
 @contextmanager
 def serving(
     name: str, databases: dict[str, Any] | None = None, *, threads: int = 2, **tenancy: Any
@@ -57,20 +66,16 @@ def serving(
 
     Args:
         name: key of COMMANDS.
-        databases: what is different, by alias.
+        databases: what is different, by alias; None: there is no such database.
         threads: how many of gunicorn serve.
         tenancy: settings in TENANCY that are different.
     """
-    changes = {
-        alias: {"NAME": str(connections[alias].settings_dict["NAME"]), **(databases or {}).get(alias, {})}
-        for alias in connections
-    }
-    site = json.dumps({"databases": changes, "tenancy": tenancy})
+    environment = site_environment(databases, **tenancy)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         fd = listening.fileno()
         process = subprocess.Popen(
             [sys.executable, *COMMANDS[name].format(fd=fd, threads=threads).split()],
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "SITE": site},
+            env=environment,
             pass_fds=[fd],
         )
         try:

@@ -11,7 +11,10 @@ from django.core.handlers.wsgi import WSGIHandler
 
 _wanted = json.loads(os.environ["SITE"])
 for _alias, _changes in _wanted["databases"].items():
-    settings.DATABASES[_alias].update(_changes)
+    if _changes is None:
+        del settings.DATABASES[_alias]
+    else:
+        settings.DATABASES.setdefault(_alias, {}).update(_changes)
 settings.TENANCY.update(_wanted["tenancy"])
 django.setup()
 

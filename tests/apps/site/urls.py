@@ -10,6 +10,7 @@ urlpatterns = [
     path("tags/", views.Tags.as_view()),
     path("stream/", views.streaming),
     path("astream/", views.async_streaming),
+    path("write/", views.write),
     path("broken/", views.broken),
     path("slow-query/", views.slow_query),
     path("aslow-query/", views.aslow_query),

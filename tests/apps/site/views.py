@@ -85,6 +85,15 @@ async def async_streaming(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(alines())
 
 
+def write(request: HttpRequest) -> JsonResponse:
+    """Write what no page has room for, and take it away again."""
+    tenant = current_tenant()
+    assert tenant
+    tags = Tag.objects.bulk_create(Tag(name="blue", witness=tenant.slug) for _ in range(500))
+    Tag.objects.filter(pk__in=[tag.pk for tag in tags]).delete()
+    return JsonResponse(seen())
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("on purpose")
 

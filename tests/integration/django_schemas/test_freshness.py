@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -29,6 +29,7 @@ from django_schemas import freshness
 from django_schemas.replicas import forget_writes
 from tests.apps.garage.models import Owner, Tag
 from tests.apps.garage.witness import Place
+from tests.faults.servers import hanging
 from tests.integration.django_schemas.test_replicas import READS
 from tools import postgres
 
@@ -68,29 +69,8 @@ class Standby:
         processes[0].kill()
         psutil.wait_procs(processes, timeout=5)
 
-    @contextmanager
-    def hanging(self) -> Iterator[None]:
-        """Stop its processes, so that it neither answers nor refuses; for ten seconds at most, or a read could hang."""
-        postmaster = self.postmaster()
-        # First, so that no more processes begin; some may end meanwhile.
-        postmaster.suspend()
-        stopped = [postmaster, *postmaster.children()]
-
-        def resume() -> None:
-            for process in stopped:
-                with suppress(psutil.NoSuchProcess):
-                    process.resume()
-
-        limit = threading.Timer(10, resume)
-        limit.start()
-        try:
-            for process in stopped[1:]:
-                with suppress(psutil.NoSuchProcess):
-                    process.suspend()
-            yield
-        finally:
-            limit.cancel()
-            resume()
+    def hanging(self) -> AbstractContextManager[None]:
+        return hanging(self.server)
 
     @contextmanager
     def refusing(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ from tenancy import lifecycle
 from tenancy.models import Tenant
 from tenancy.ownership import schemas_owned
 from tests.apps.crates.models import Crate
-from tests.faults import Fault, faults_at, points_of, run
+from tests.faults import Fault, Outcome, faults_at, points_of, run
 
 pytestmark = [
     pytest.mark.usefixtures("committed", "small"),
@@ -99,7 +99,7 @@ def state() -> str:
 def doomed_schemas(db: str) -> list[str]:
     """Schemas that are no bystander's."""
     with connections[db].cursor() as cursor:
-        cursor.execute("SELECT nspname::text FROM pg_namespace WHERE nspname ~ 'doomed|^_deleted' ORDER BY 1")
+        cursor.execute("SELECT nspname::text FROM pg_namespace WHERE nspname ~ 'doomed|^_deleted|^_mov' ORDER BY 1")
         return [name for (name,) in cursor.fetchall()]
 
 
@@ -109,7 +109,7 @@ def others(db: str) -> list[Any]:
         cursor.execute(
             "SELECT md5(string_agg(concat_ws(' ', nspname, obj_description(n.oid), relname, relfilenode), ',' "
             "ORDER BY nspname, relname)) FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid "
-            "WHERE nspname !~ 'doomed|^_deleted|^pg_'"
+            "WHERE nspname !~ 'doomed|^_deleted|^_mov|^pg_'"
         )
         digest = cursor.fetchone()
         cursor.execute('SELECT label FROM "bystander".crates_crate')
@@ -243,23 +243,31 @@ def sample(points: list[str]) -> list[tuple[Fault, str]]:
     return [(fault, str(number)) for number, fault in enumerate(few)]
 
 
+def what_is_wrong(step: Step, db: str, way: str, break_it: Callable[[Callable[[], None]], Outcome]) -> str | None:
+    """Break a step, go on in a way, from the start; what did not end well, if anything."""
+    prepare(step, db)
+    untouched = [others(each) for each in DATABASES]
+    outcome = break_it(partial(step.act, db))
+    go_on, wanted = step.ways[way]
+    try:
+        go_on(db)
+        found = state()
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+    if found in wanted and [others(each) for each in DATABASES] == untouched:
+        return None
+    away()
+    return f"{outcome.error}; {way}: {found}"
+
+
 def outcomes(step: Step, db: str, faults: list[tuple[Fault, str]], points: list[str]) -> list[str]:
     """Inject each fault and go on, each time from the start; what did not end well."""
     wrong = []
-    untouched = [others(each) for each in DATABASES]
     for fault, way in faults:
-        prepare(step, db)
-        outcome = run(partial(step.act, db), fault)
-        go_on, wanted = step.ways[way]
-        try:
-            go_on(db)
-            found = state()
-        except Exception as error:
-            found = f"{type(error).__name__}: {error}"
-        if found not in wanted or [others(each) for each in DATABASES] != untouched:
+        found = what_is_wrong(step, db, way, partial(run, fault=fault))
+        if found is not None:
             at = points[fault.at - 1] if fault.at <= len(points) else "the end"
-            wrong.append(f"{fault.how} at {fault.at} ({at[:90]}), {outcome.error}; {way}: {found}")
-            away()
+            wrong.append(f"{fault.how} at {fault.at} ({at[:90]}), {found}")
     return wrong
 
 

@@ -74,8 +74,11 @@ def points(tenant: Tenant) -> list[str]:
 
 def test_at_some_statements(fragile: Tenant) -> None:
     """Some statements, and most of the last ones, where the copy is committed and all is switched."""
-    faults = list(faults_at(points(fragile), ("kill",)))
-    assert break_and_mend(fragile, [*faults[5:-22:60], *faults[-22::2]]) > 6
+    said = points(fragile)
+    faults = list(faults_at(said, ("kill",)))
+    others = list(faults_at(said[:-1], ("error", "backend")))
+    chosen = [*faults[5:-22:60], *faults[-22::2], *others[10:-40:150], *others[-40::8]]
+    assert break_and_mend(fragile, chosen) > 6
 
 
 @pytest.mark.long

@@ -2,19 +2,25 @@
 creation of test databases.
 """
 
+import os
 from collections.abc import Callable
+from math import inf
 from secrets import token_hex
+from time import monotonic
 from typing import Any
 
 from django.db import connections
 from django.db.backends.postgresql import base
+from django.utils.functional import cached_property
 
 from ....alias import SchemaAlias
 from ....confining import ConfinedCursor, ConfinedDebugCursor, Confinement, confinement_of
 from ....context import Captured
 from ....environments import primary_of
+from ....health import CONNECT_S, Watching, is_sick, sick_at, watched
 from ....settling import Settling
 from ..creation import DatabaseCreation
+from ..cursors import HearingCursor, HearingDebugCursor
 from ..introspection import DatabaseIntrospection
 from ..operations import DatabaseOperations
 from ..schema import DatabaseSchemaEditor
@@ -40,12 +46,38 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.listener: Callable[[str], None] | None = None
         # Where several migrations run in one transaction: see settling.
         self.settling: Settling | None = None
+        self.opened = -inf
         # Roles and a time limit for its statements, of a connection that has such.
         self.confinement: Confinement | None = None
         if isinstance(alias, SchemaAlias):
             # The first to ask for this connection named a schema. Django is about to keep it under that alias, where
             # the next schema would not find it and open a second one.
             connections[self.alias] = self
+
+    @cached_property
+    def wrap_database_errors(self) -> Watching:
+        """What Django puts around each call of the driver's."""
+        return Watching(self)
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Django's, which a request does not wait for without end."""
+        params: dict[str, Any] = super().get_connection_params()
+        if watched() and "service" not in params and "PGCONNECT_TIMEOUT" not in os.environ:
+            params.setdefault("connect_timeout", CONNECT_S)
+        return params
+
+    def connect(self) -> None:
+        """Connect; a request to a database that is known not to answer is told so at once."""
+        if watched() and is_sick(self.alias):
+            raise self.Database.OperationalError(f"Database {self.alias!r} does not answer: it is not asked now.")
+        super().connect()
+        self.opened = monotonic()
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Close what a request is not to find. What was open while the database was sick may have been lost there."""
+        if self.connection is not None and not self.in_atomic_block and self.opened < sick_at(self.alias):
+            self.close()
+        super().close_if_unusable_or_obsolete()
 
     def init_connection_state(self) -> None:
         """Prepare a new connection."""
@@ -55,11 +87,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def make_cursor(self, cursor: Any) -> Any:
         """Make a cursor of the driver's one of Django's, whose statements are confined if this connection's are."""
-        return super().make_cursor(cursor) if self.confinement is None else ConfinedCursor(cursor, self)
+        return HearingCursor(cursor, self) if self.confinement is None else ConfinedCursor(cursor, self)
 
     def make_debug_cursor(self, cursor: Any) -> Any:
         """Make a cursor that logs, likewise."""
-        return super().make_debug_cursor(cursor) if self.confinement is None else ConfinedDebugCursor(cursor, self)
+        return HearingDebugCursor(cursor, self) if self.confinement is None else ConfinedDebugCursor(cursor, self)
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Make a cursor; one at the server gets a name that no other process gives to one of its own.
