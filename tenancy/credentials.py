@@ -1,6 +1,6 @@
 """System checks of what would let a credential of one tenant be taken for another's: a session, a cookie, a token.
 
-Called by `checks`. They look at projects that have `TenantMiddleware`: others may serve no tenants at all.
+Called by `checks`. Most look at projects that have `TenantMiddleware`: others may serve no tenants at all.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -109,6 +109,18 @@ def shared_tokens() -> Iterator[CheckMessage]:
             )
 
 
+def cloned_credentials() -> Iterator[CheckMessage]:
+    """W026: CLONE_EXCLUDE was written without models whose rows let somebody in: they are valid in clones."""
+    missing = [label for label in conf.known_credentials if label not in conf.clone_exclude]
+    if missing:
+        yield Warning(
+            f"TENANCY['CLONE_EXCLUDE'] lacks {', '.join(missing)}, which are in it by default: clones get those rows, and "
+            "whoever has one gets into them.",
+            hint="Name them there too, beside your own.",
+            id="tenancy.W026",
+        )
+
+
 CHECKS: tuple[Callable[[], Iterable[CheckMessage]], ...] = (
     shared_sessions,
     sessions_without_tenant,
@@ -116,6 +128,7 @@ CHECKS: tuple[Callable[[], Iterable[CheckMessage]], ...] = (
     shared_messages,
     trusted_tenants,
     shared_tokens,
+    cloned_credentials,
 )
 
 

@@ -106,3 +106,12 @@ def test_urls_that_do_not_load(settings: Any) -> None:
     """Django's own checks tell of those."""
     settings.ROOT_URLCONF = "tests.apps.site.nowhere"
     assert found() == []
+
+
+def test_what_clones_get(settings: Any) -> None:
+    """A list of a project's own that lacks what is in it by default is warned of; one with that is not."""
+    settings.TENANCY = {**settings.TENANCY, "CLONE_EXCLUDE": ["garage.Badge"]}
+    (warning,) = check_tenancy(None)
+    assert (warning.id, "lacks sessions.Session," in warning.msg) == ("tenancy.W026", True)
+    settings.TENANCY = {**settings.TENANCY, "CLONE_EXCLUDE": ["garage.Badge", "sessions.Session"]}
+    assert found() == []
