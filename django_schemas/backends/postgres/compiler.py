@@ -20,6 +20,7 @@ from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, Schem
 from ...identifiers import quote
 from ...places import no_schema_message, single_home
 from ...replicas import note_write, primary_instead
+from ...transactions import note_write_to
 
 __all__ = [
     "SQLAggregateCompiler",
@@ -219,6 +220,7 @@ class WritingMixin(QualifyingMixin):
         connection = self.connection
         if connection.primary != connection.alias:
             raise ReadOnlyReplica(f"Database {connection.alias!r} is a replica: write to {connection.primary!r}.")
+        note_write_to(connection, self.query.get_meta().label)
         note_write(connection.primary)
         return super().execute_sql(*args, **kwargs)
 

@@ -13,6 +13,7 @@ from ....alias import SchemaAlias
 from ....context import Captured
 from ....environments import primary_of
 from ....settling import Settling
+from ....transactions import Span
 from ..creation import DatabaseCreation
 from ..introspection import DatabaseIntrospection
 from ..operations import DatabaseOperations
@@ -39,6 +40,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.listener: Callable[[str], None] | None = None
         # Where several migrations run in one transaction: see settling.
         self.settling: Settling | None = None
+        # What was written in the transaction that is open: see transactions.
+        self.span: Span | None = None
         if isinstance(alias, SchemaAlias):
             # The first to ask for this connection named a schema. Django is about to keep it under that alias, where
             # the next schema would not find it and open a second one.
@@ -56,3 +59,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Run a function once this transaction is committed, with what is active now."""
         # What can't be called is refused by Django.
         super().on_commit(Captured(func) if callable(func) else func, robust)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        """Begin or end a transaction: nothing is written in it yet."""
+        self.span = None
+        super()._set_autocommit(autocommit)  # type: ignore[misc]  # not in the stubs
