@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from django.db import connections
 
 from .context import Ambient, within
+from .environments import others_than
 from .exceptions import TwoDatabases
 
 __all__ = ["Span", "allow_two_databases", "note_write_to"]
@@ -89,12 +90,14 @@ def note_write_to(connection: Any, label: str) -> None:
     if span is not None and span.wrote:
         return  # All that is open now has been looked at, or looks at this one.
     allowed = bool(_allowed.stack())
-    for other in connections.all(initialized_only=True):
-        around = _span(other) if other is not connection else None
-        if around is None or allowed:
+    for db in () if allowed else others_than(connection.alias):
+        # Where nobody was connected nothing is open; `connections.all()` would look at each replica too.
+        other = getattr(connections._connections, db, None)  # type: ignore[attr-defined]  # not in the stubs
+        around = _span(other) if other is not None else None
+        if around is None:
             continue
         if around.wrote:
-            raise TwoDatabases(_message(other.alias, connection.alias, "is about to be written to"))
+            raise TwoDatabases(_message(db, connection.alias, "is about to be written to"))
         around.elsewhere = connection.alias
     if span is not None:
         if span.elsewhere is not None and not allowed:
@@ -104,6 +107,8 @@ def note_write_to(connection: Any, label: str) -> None:
 
 def _span(connection: Any) -> Span | None:
     """What was written since the transaction of a connection began; None if none is open, or it is not ours."""
+    if not connection.atomic_blocks:
+        return None
     block = next((each for each in connection.atomic_blocks if not each._from_testcase), None)
     if block is None or not hasattr(connection, "span"):
         return None
@@ -115,7 +120,7 @@ def _span(connection: Any) -> Span | None:
 
 def _message(db: str, other: str, what: str) -> str:
     return (
-        f"A transaction on {db!r} is open, and {other!r} {what} within it. The two are not committed together: if one "
-        "fails, the other stays. Write to the second behind the transaction, as by transaction.on_commit(), or inside of "
-        "allow_two_databases('why that is right')."
+        f"A transaction on {db!r} is open, and {other!r} {what} within it. They are not committed together: if one "
+        "fails, the other stays. Write to the second behind the transaction, as by transaction.on_commit(), or inside "
+        "of allow_two_databases('why that is right')."
     )

@@ -114,8 +114,8 @@ def cloned_credentials() -> Iterator[CheckMessage]:
     missing = [label for label in conf.known_credentials if label not in conf.clone_exclude]
     if missing:
         yield Warning(
-            f"TENANCY['CLONE_EXCLUDE'] lacks {', '.join(missing)}, which are in it by default: clones get those rows, and "
-            "whoever has one gets into them.",
+            f"TENANCY['CLONE_EXCLUDE'] lacks {', '.join(missing)}, which are in it by default: clones get those rows, "
+            "and whoever has one gets into them.",
             hint="Name them there too, beside your own.",
             id="tenancy.W026",
         )

@@ -54,7 +54,7 @@ def test_second_database(acme: Place, initech: Place, name: str) -> None:
     """Refused whatever writes, in words that name both, before anything is sent; the first is rolled back with it."""
     WRITES[name](initech)
     initech(Tag).objects.filter(witness="two").delete()
-    with pytest.raises(TwoDatabases, match="'default'.* 'shard2' is about to be written to"), transaction.atomic():
+    with pytest.raises(TwoDatabases, match=r"'default'.* 'shard2' is about to be written to"), transaction.atomic():
         write(acme)
         WRITES[name](initech)
     assert (rows(acme), rows(initech)) == (set(), set())
@@ -62,7 +62,7 @@ def test_second_database(acme: Place, initech: Place, name: str) -> None:
 
 def test_second_database_first(acme: Place, initech: Place) -> None:
     """What was written elsewhere before is committed by then: the transaction's own first write is refused."""
-    with pytest.raises(TwoDatabases, match="'default'.* 'shard2' was written to"), transaction.atomic():
+    with pytest.raises(TwoDatabases, match=r"'default'.* 'shard2' was written to"), transaction.atomic():
         write(initech)
         write(acme)
     assert (rows(acme), rows(initech)) == (set(), {"new"})
