@@ -12,13 +12,14 @@ from time import monotonic
 from typing import Any
 
 from django.core.signals import request_started
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from .alias import SchemaAlias
 from .environments import primary_of, replicas_of
 from .freshness import FRESH_S, fresh, leave_out
+from .sqlstates import UNDEFINED, sqlstate_of
 
-__all__ = ["forget_writes", "note_write", "primary_instead", "reader"]
+__all__ = ["forget_writes", "note_write", "primary_instead", "primary_that_knows", "reader"]
 
 _written: ContextVar[frozenset[str]] = ContextVar("django_schemas_written", default=frozenset())
 """Aliases of the primaries that this context has written to."""
@@ -54,6 +55,19 @@ def primary_instead(connection: Any, began: float) -> str | None:
         return None
     connection.close()
     _logger.warning("A read lost its connection to %r, and was sent to %r.", connection.alias, db)
+    return db
+
+
+def primary_that_knows(connection: Any, error: DatabaseError) -> str | None:
+    """The primary's alias if a read failed for what its replica may not have heard of yet: a schema, a table, a column.
+
+    Args:
+        connection: that of the read, which has just failed.
+        error: why.
+    """
+    db = primary_of(connection.alias)
+    if db == connection.alias or connection.in_atomic_block or sqlstate_of(error) not in UNDEFINED:
+        return None
     return db
 
 

@@ -2,12 +2,14 @@
 
 from django.db import DatabaseError
 
-__all__ = ["DEADLOCK", "LOCK_NOT_AVAILABLE", "UNDEFINED_TABLE", "sqlstate_of"]
+__all__ = ["DEADLOCK", "LOCK_NOT_AVAILABLE", "UNDEFINED", "UNDEFINED_TABLE", "sqlstate_of"]
 
 LOCK_NOT_AVAILABLE = "55P03"
 """A lock was not had within lock_timeout."""
 DEADLOCK = "40P01"
 UNDEFINED_TABLE = "42P01"
+UNDEFINED = frozenset((UNDEFINED_TABLE, "42703", "3F000"))
+"""There is no such table, column or schema."""
 
 
 def sqlstate_of(error: DatabaseError) -> str | None:

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from time import monotonic
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, ProgrammingError, connections
 from django.db.backends.postgresql import compiler
 
 from ...adoption import known_table
@@ -19,7 +19,7 @@ from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
 from ...places import no_schema_message, single_home
-from ...replicas import note_write, primary_instead
+from ...replicas import note_write, primary_instead, primary_that_knows
 from ...transactions import note_write_to
 
 __all__ = [
@@ -206,6 +206,10 @@ class ReadingMixin(QualifyingMixin):
             return super().execute_sql(*args, **kwargs)
         except (OperationalError, InterfaceError):
             primary = primary_instead(self.connection, began)
+            if primary is None:
+                raise
+        except ProgrammingError as error:
+            primary = primary_that_knows(self.connection, error)
             if primary is None:
                 raise
         self.connection = connections[primary]
