@@ -259,6 +259,14 @@ class Conf:
         return settings.SESSION_ENGINE
 
     @property
+    def caches_in_use(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of Django's `CACHES`, if a project has set it, those that are used without being named."""
+        if not settings.is_overridden("CACHES"):  # type: ignore[misc]  # not in the stubs
+            return {}
+        aliases = {"default", "template_fragments", settings.CACHE_MIDDLEWARE_ALIAS}
+        return {alias: options for alias, options in settings.CACHES.items() if alias in aliases}
+
+    @property
     def message_storage(self) -> str:
         """Django's `MESSAGE_STORAGE`."""
         return settings.MESSAGE_STORAGE

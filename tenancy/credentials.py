@@ -1,4 +1,5 @@
-"""System checks of what would let a credential of one tenant be taken for another's: a session, a cookie, a token.
+"""System checks of what would let a credential of one tenant be taken for another's: a session, a cookie, a token; or
+what is cached.
 
 Called by `checks`. Most look at projects that have `TenantMiddleware`: others may serve no tenants at all.
 """
@@ -109,6 +110,19 @@ def shared_tokens() -> Iterator[CheckMessage]:
             )
 
 
+def shared_caches() -> Iterator[CheckMessage]:
+    """W027: a cache that Django and projects use without naming one has the same keys for all tenants."""
+    if _position(TenantMiddleware) is None:
+        return
+    for alias, options in conf.caches_in_use.items():
+        if "KEY_FUNCTION" not in options and options.get("BACKEND") != "django.core.cache.backends.dummy.DummyCache":
+            yield Warning(
+                f"CACHES[{alias!r}] has no KEY_FUNCTION: what is cached for one tenant is given to the others.",
+                hint='Write "KEY_FUNCTION": "tenancy.contrib.cache.make_key", and keep what all share elsewhere.',
+                id="tenancy.W027",
+            )
+
+
 def cloned_credentials() -> Iterator[CheckMessage]:
     """W026: CLONE_EXCLUDE was written without models whose rows let somebody in: they are valid in clones."""
     missing = [label for label in conf.known_credentials if label not in conf.clone_exclude]
@@ -129,6 +143,7 @@ CHECKS: tuple[Callable[[], Iterable[CheckMessage]], ...] = (
     trusted_tenants,
     shared_tokens,
     cloned_credentials,
+    shared_caches,
 )
 
 
