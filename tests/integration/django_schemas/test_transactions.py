@@ -5,6 +5,7 @@ somebody says that it is meant.
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import TestResult, TestSuite
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -112,12 +113,19 @@ def test_next_transaction(acme: Place, initech: Place) -> None:
     for name in ("a", "b"):
         here(name)
         there(name)
+
+    @transaction.atomic
+    def either(place: Place) -> None:
+        write(place, "e")
+
+    either(acme)
+    either(initech)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         write(acme, "c")
         raise ZeroDivisionError
     with transaction.atomic():
         write(initech, "c")
-    assert (rows(acme), rows(initech)) == ({"a", "b"}, {"a", "b", "c"})
+    assert (rows(acme), rows(initech)) == ({"a", "b", "e"}, {"a", "b", "c", "e"})
 
 
 def test_allowed(acme: Place, initech: Place) -> None:
@@ -175,8 +183,8 @@ def test_testcase(acme: Place, initech: Place) -> None:
                 write(initech)
             write(initech)
 
-    result = Case("test").run()
-    assert result is not None
+    result = TestResult()
+    TestSuite([Case("test")]).run(result)
     assert (result.testsRun, result.errors, result.failures) == (1, [], [])
 
 
