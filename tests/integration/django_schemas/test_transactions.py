@@ -178,7 +178,7 @@ def test_testcase(acme: Place, initech: Place) -> None:
                 write(acme)
             with transaction.atomic(using="shard2"):
                 write(initech)
-            with pytest.raises(TwoDatabases), transaction.atomic():
+            with pytest.raises(TwoDatabases), transaction.atomic(using="shard2"), transaction.atomic():
                 write(acme)
                 write(initech)
             write(initech)
