@@ -28,9 +28,18 @@ _turn = count()
 _logger = logging.getLogger("django_schemas.replicas")
 
 
-def reader(alias: SchemaAlias) -> SchemaAlias:
-    """The alias to read a schema from: the primary's own, or that of a fresh replica, in turn."""
-    if not replicas_of(alias.db) or alias.db in _written.get() or connections[alias.db].in_atomic_block:
+_AT_PRIMARY = frozenset(("sessions.Session",))
+"""Models that are read at the primary alone: who logs in is sent to the next page at once, and must be known there."""
+
+
+def reader(alias: SchemaAlias, label: str) -> SchemaAlias:
+    """The alias to read a model of a schema from: the primary's own, or that of a fresh replica, in turn."""
+    if (
+        label in _AT_PRIMARY
+        or not replicas_of(alias.db)
+        or alias.db in _written.get()
+        or connections[alias.db].in_atomic_block
+    ):
         return alias
     replicas = fresh(alias.db)
     if not replicas:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -21,10 +22,12 @@ import psycopg2
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.core.signals import setting_changed
 from django.db import OperationalError, ProgrammingError, connections, transaction
 from django.db.models import Func, IntegerField, TextField, Value
 from django.db.models.expressions import RawSQL
+from django.utils import timezone
 
 from django_schemas import freshness
 from django_schemas.migrations import flush, migrate
@@ -659,6 +662,7 @@ def test_end_of_a_process(standbys: dict[str, Standby]) -> None:
         django.setup()
         assert threading.active_count() == 1
         from django.conf import settings
+from django.contrib.sessions.models import Session
         from django_schemas import freshness
         for alias, port in (("shard2-read1", sys.argv[1]), ("shard2-read2", sys.argv[2])):
             settings.DATABASES[alias] = {**settings.DATABASES["shard2"], "PORT": port}
@@ -679,6 +683,19 @@ def test_end_of_a_process(standbys: dict[str, Standby]) -> None:
             began = time.monotonic()
             assert process.communicate() == ("2\n" if hang else "1\n", "")
             assert (process.returncode, time.monotonic() - began < 2) == (0, True)
+
+
+def test_sessions(place: Place, standbys: dict[str, Standby]) -> None:
+    """A session is known to the next request, whatever replicas know: who logs in is not logged out by a redirect."""
+    key, later = "k" * 32, timezone.now() + timedelta(hours=1)
+    with standbys[ONE].paused(), standbys[TWO].paused():
+        place(Session).objects.create(session_key=key, session_data="x", expire_date=later)
+        forget_writes()
+        with place.active():
+            assert [Session.objects.filter(pk=key).exists() for _ in range(4)] == [True] * 4
+        assert place(Session).objects.get(pk=key).expire_date == later
+        assert source(place) in (ONE, TWO)
+    place(Session).objects.all().delete()
 
 
 def test_what_replicas_have_not_heard_of(place: Place, standbys: dict[str, Standby], limit: Any) -> None:
