@@ -8,7 +8,17 @@ from .binding import bind
 from .context import active_placement, schema_context, wrap_context
 from .placement import Placement
 from .search_path import schema_cursor
+from .transactions import allow_two_databases
 
-__all__ = ["Placement", "__version__", "active_placement", "bind", "schema_context", "schema_cursor", "wrap_context"]
+__all__ = [
+    "Placement",
+    "__version__",
+    "active_placement",
+    "allow_two_databases",
+    "bind",
+    "schema_context",
+    "schema_cursor",
+    "wrap_context",
+]
 
 __version__ = "0.1.0"

@@ -11,12 +11,9 @@ from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
-
 from .alias import SchemaAlias
 from .context import active_alias
 from .environments import environments_on, primary_of
-from .health import heard
 from .identifiers import quote
 from .roles import login_of, role_of
 
@@ -193,28 +190,3 @@ def owned_by(owner: SchemaAlias | None, connection: Any) -> Iterator[None]:
     connection.ensure_connection()
     with nullcontext() if connection.confinement is None else connection.confinement.to(owner):
         yield
-
-
-class _Confined:
-    """For Django's cursors: statements are sent on the terms of the connection's confinement."""
-
-    cursor: Any
-    db: Any
-
-    def _execute(self, sql: Any, params: Any, *ignored: Any) -> Any:
-        send = super()._execute  # type: ignore[misc]
-        found = self.db.confinement.run(self.cursor, sql, params, send)
-        heard(self.db.alias)
-        return found
-
-    def _executemany(self, sql: Any, params: Any, *ignored: Any) -> Any:
-        send = super()._executemany  # type: ignore[misc]
-        return self.db.confinement.run(self.cursor, sql, params, send, many=True)
-
-
-class ConfinedCursor(_Confined, CursorWrapper):
-    """A cursor."""
-
-
-class ConfinedDebugCursor(_Confined, CursorDebugWrapper):
-    """A cursor that logs."""

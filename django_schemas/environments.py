@@ -21,6 +21,7 @@ __all__ = [
     "environments",
     "environments_on",
     "home",
+    "others_than",
     "primary_of",
     "replicas_of",
 ]
@@ -93,6 +94,12 @@ def primary_of(db: str) -> str:
 def replicas_of(db: str) -> tuple[str, ...]:
     """Aliases of the read replicas of a writable database, in the order of `DATABASES`."""
     return tuple(alias for alias in conf.databases() if alias != db and primary_of(alias) == db)
+
+
+@cache
+def others_than(db: str) -> tuple[str, ...]:
+    """Aliases of the writable databases beside one."""
+    return tuple(alias for alias in conf.databases() if alias != db and primary_of(alias) == alias)
 
 
 @cache
@@ -182,7 +189,17 @@ def _fitting(db: str, schema: str, candidates: tuple[str, ...] | None) -> str:
     raise ConfigError(f"Schema {schema!r} on {db!r} belongs to no environment there: it hosts {only} only.")
 
 
-_CACHED = (environments, primary_of, replicas_of, environments_on, databases_of, home, _environment_of, _hosted)
+_CACHED = (
+    environments,
+    primary_of,
+    replicas_of,
+    others_than,
+    environments_on,
+    databases_of,
+    home,
+    _environment_of,
+    _hosted,
+)
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "SchemaLocked",
     "SchemaMismatch",
     "SchemasError",
+    "TwoDatabases",
 ]
 
 
@@ -56,3 +57,7 @@ class SchemaLocked(SchemasError):
 
 class ReadOnlyReplica(SchemasError):
     """A replica can only be read."""
+
+
+class TwoDatabases(SchemasError):
+    """A transaction is about to write to two databases, which are not committed together."""

@@ -33,11 +33,12 @@ IDLE_S = 60.0
 """For how long an answer counts, how long a thread waits between two questions, and for how long it goes on unread."""
 
 # A standby is as far as it has replayed. What is no standby (the primary itself, as a test's mirror) is as far as it
-# has flushed, which is all that a standby could have got of it.
+# has flushed, which is all that a standby could have got of it. That has a timeline: of its own, once it was promoted.
 _POSITION = """
-SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn
+SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn,
+       CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_flush_lsn()), 8) END
 """
-_ALIVE = "SELECT NULL"
+_ALIVE = "SELECT NULL, NULL"
 _UNKNOWN = "nothing is known of its primary"
 
 _logger = logging.getLogger("django_schemas.replicas")
@@ -81,15 +82,17 @@ class _Server(Thread):
     Args:
         watch: what it asks for.
         alias: alias of the database.
-        question: a statement that gives one value.
-        judge: is given the moment of the question and the answer, and says what is wrong with it.
+        question: a statement that gives a position and a timeline.
+        judge: is given the moment of the question and both, and says what is wrong with them.
 
     Attributes:
         until: up to this moment what it answered counts.
         broken: the last moment at which a read found its connection broken.
     """
 
-    def __init__(self, watch: "_Watch", alias: str, question: str, judge: Callable[[float, Any], str | None]) -> None:
+    def __init__(
+        self, watch: "_Watch", alias: str, question: str, judge: Callable[[float, Any, str | None], str | None]
+    ) -> None:
         super().__init__(name=f"django_schemas: {alias}", daemon=True)
         self.alias = alias
         self.until = 0.0
@@ -111,7 +114,7 @@ class _Server(Thread):
     def _ask(self) -> None:
         moment = monotonic()
         try:
-            fault = self._judge(moment, self._answer(moment))
+            fault = self._judge(moment, *self._answer(moment))
         except Exception as error:  # Whatever it is, this server can't be asked now: it may be later.
             self._hang_up()
             fault = " ".join(str(error).split())
@@ -125,7 +128,7 @@ class _Server(Thread):
             else:
                 _logger.warning("Database %r can't be relied on by reads from replicas: %s.", self.alias, fault)
 
-    def _answer(self, moment: float) -> Any:
+    def _answer(self, moment: float) -> tuple[Any, str | None]:
         if self._connected <= self.broken:
             # Reads may need a new connection too.
             self._hang_up()
@@ -134,8 +137,8 @@ class _Server(Thread):
             self._connected = moment
         with self._connection.cursor() as cursor:
             cursor.execute(self._question)
-            (value,) = cursor.fetchone()
-            return value
+            position, timeline = cursor.fetchone()
+            return position, timeline
 
     def _hang_up(self) -> None:
         if self._connection is not None:
@@ -162,6 +165,7 @@ class _Watch:
         ]
         known = [limit_s for limit_s in limits.values() if limit_s is not None]
         self._history = History(max(known, default=0))
+        self._timeline: str | None = None
         self.servers = [*([_Server(self, db, _POSITION, self._note)] if known else []), *self.replicas]
 
     def begin(self) -> None:
@@ -178,12 +182,15 @@ class _Watch:
             self.ended.set()
         return not self.ended.is_set()
 
-    def _note(self, moment: float, position: Any) -> None:
+    def _note(self, moment: float, position: Any, timeline: str | None) -> None:
+        self._timeline = timeline
         self._history.add(moment, position)
 
-    def _compare(self, limit_s: float | None, moment: float, position: Any) -> str | None:
+    def _compare(self, limit_s: float | None, moment: float, position: Any, timeline: str | None) -> str | None:
         if limit_s is None:
             return None
+        if timeline not in (None, self._timeline):
+            return "it is a primary of its own"
         needed = self._history.position_at(moment - limit_s)
         if needed is None:
             return _UNKNOWN

@@ -148,7 +148,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
             return self._db
         placement: SchemaAlias | None = self._query.placement
         if placement is not None and self._db is None and _is_settled(placement, self._hints.get("instance")):
-            return placement if self._for_write else reader(placement)
+            return placement if self._for_write else reader(placement, self.model._meta.label)
         return self._routed(placement)
 
     def _routed(self, placement: SchemaAlias | None) -> SchemaAlias:

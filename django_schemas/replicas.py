@@ -12,14 +12,15 @@ from time import monotonic
 from typing import Any
 
 from django.core.signals import request_started
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from .alias import SchemaAlias
 from .environments import primary_of, replicas_of
 from .freshness import FRESH_S, fresh, leave_out
 from .health import is_sick
+from .sqlstates import UNDEFINED, sqlstate_of
 
-__all__ = ["forget_writes", "may_be_read", "note_write", "primary_instead", "reader"]
+__all__ = ["forget_writes", "may_be_read", "note_write", "primary_instead", "primary_that_knows", "reader"]
 
 _written: ContextVar[frozenset[str]] = ContextVar("django_schemas_written", default=frozenset())
 """Aliases of the primaries that this context has written to."""
@@ -28,9 +29,18 @@ _turn = count()
 _logger = logging.getLogger("django_schemas.replicas")
 
 
-def reader(alias: SchemaAlias) -> SchemaAlias:
-    """The alias to read a schema from: the primary's own, or that of a fresh replica, in turn."""
-    if not replicas_of(alias.db) or alias.db in _written.get() or connections[alias.db].in_atomic_block:
+_AT_PRIMARY = frozenset(("sessions.Session",))
+"""Models that are read at the primary alone: who logs in is sent to the next page at once, and must be known there."""
+
+
+def reader(alias: SchemaAlias, label: str) -> SchemaAlias:
+    """The alias to read a model of a schema from: the primary's own, or that of a fresh replica, in turn."""
+    if (
+        label in _AT_PRIMARY
+        or not replicas_of(alias.db)
+        or alias.db in _written.get()
+        or connections[alias.db].in_atomic_block
+    ):
         return alias
     replicas = fresh(alias.db)
     if not replicas:
@@ -60,6 +70,19 @@ def primary_instead(connection: Any, began: float) -> str | None:
         return None
     connection.close()
     _logger.warning("A read lost its connection to %r, and was sent to %r.", connection.alias, db)
+    return db
+
+
+def primary_that_knows(connection: Any, error: DatabaseError) -> str | None:
+    """The primary's alias if a read failed for what its replica may not have heard of yet: a schema, a table, a column.
+
+    Args:
+        connection: that of the read, which has just failed.
+        error: why.
+    """
+    db = primary_of(connection.alias)
+    if db == connection.alias or connection.in_atomic_block or sqlstate_of(error) not in UNDEFINED:
+        return None
     return db
 
 

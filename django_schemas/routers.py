@@ -34,7 +34,9 @@ class ExplicitRouter:
     def db_for_read(self, model: type[Model] | None, **hints: Any) -> str | None:
         """The alias to read from: the primary's, or a replica's where one may be asked."""
         alias = self.db_for_write(model, **hints)
-        return replicas.reader(alias) if isinstance(alias, SchemaAlias) else alias
+        if model is None or not isinstance(alias, SchemaAlias):
+            return alias
+        return replicas.reader(alias, model._meta.label)
 
     def db_for_write(self, model: type[Model] | None, **hints: Any) -> str | None:
         """The alias to write to."""

@@ -7,6 +7,7 @@ __all__ = [
     "LOCK_NOT_AVAILABLE",
     "OUT_OF_RESOURCES",
     "QUERY_CANCELED",
+    "UNDEFINED",
     "UNDEFINED_TABLE",
     "sqlstate_of",
     "told_by",
@@ -20,6 +21,8 @@ QUERY_CANCELED = "57014"
 """A statement took longer than statement_timeout, or somebody ended it."""
 OUT_OF_RESOURCES = "53"
 """How these begin: the disk is full, or the memory, or there are too many connections."""
+UNDEFINED = frozenset((UNDEFINED_TABLE, "42703", "3F000"))
+"""There is no such table, column or schema."""
 
 
 def sqlstate_of(error: DatabaseError) -> str | None:

@@ -55,18 +55,26 @@ KEYS = frozenset(
 )
 """All keys of `TENANCY`."""
 
+_SESSIONS = ("sessions.Session", "user_sessions.Session", "usersessions.UserSession")
+"""Models of Django and of known apps whose rows are sessions."""
+
 _CREDENTIALS = (
-    "sessions.Session",
+    *_SESSIONS,
+    "account.EmailConfirmation",
     "authtoken.Token",
+    "django_rest_passwordreset.ResetPasswordToken",
+    "durin.AuthToken",
     "knox.AuthToken",
     "token_blacklist.BlacklistedToken",
     "token_blacklist.OutstandingToken",
+    "ninja_apikey.APIKey",
     "oauth2_provider.AccessToken",
+    "oauth2_provider.DeviceGrant",
     "oauth2_provider.Grant",
     "oauth2_provider.IDToken",
     "oauth2_provider.RefreshToken",
-    "user_sessions.Session",
-    "usersessions.UserSession",
+    "rest_framework_api_key.APIKey",
+    "socialaccount.SocialToken",
 )
 """Models of Django and of known apps whose rows let somebody in."""
 
@@ -165,10 +173,17 @@ class Conf:
     def clone_exclude(self) -> tuple[str, ...]:
         """`CLONE_EXCLUDE`: labels of models whose rows no clone gets; sessions and tokens of known apps by default."""
         given = self.tenancy.get("CLONE_EXCLUDE")
-        if given is not None:
-            return tuple(given)
-        known = {model._meta.label for model in apps.get_models()}
-        return tuple(label for label in _CREDENTIALS if label in known)
+        return self.known_credentials if given is None else tuple(given)
+
+    @property
+    def known_credentials(self) -> tuple[str, ...]:
+        """Labels of the models of Django and of known apps, as far as they are installed, that let somebody in."""
+        return _installed(_CREDENTIALS)
+
+    @property
+    def session_models(self) -> tuple[str, ...]:
+        """Those of them whose rows are sessions."""
+        return _installed(_SESSIONS)
 
     @property
     def clone_hook(self) -> str | None:
@@ -248,6 +263,14 @@ class Conf:
     def session_engine(self) -> str:
         """Django's `SESSION_ENGINE`."""
         return settings.SESSION_ENGINE
+
+    @property
+    def caches_in_use(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of Django's `CACHES`, if a project has set it, those that are used without being named."""
+        if not settings.is_overridden("CACHES"):  # type: ignore[misc]  # not in the stubs
+            return {}
+        aliases = {"default", "template_fragments", settings.CACHE_MIDDLEWARE_ALIAS}
+        return {alias: options for alias, options in settings.CACHES.items() if alias in aliases}
 
     @property
     def message_storage(self) -> str:
@@ -332,6 +355,11 @@ class Conf:
 
 
 conf = Conf()
+
+
+def _installed(labels: Sequence[str]) -> tuple[str, ...]:
+    known = {model._meta.label for model in apps.get_models()}
+    return tuple(label for label in labels if label in known)
 
 
 def _forget(**kwargs: object) -> None:

@@ -1,6 +1,7 @@
-"""System checks of what would let a credential of one tenant be taken for another's: a session, a cookie, a token.
+"""System checks of what would let a credential of one tenant be taken for another's: a session, a cookie, a token; or
+what is cached.
 
-Called by `checks`. They look at projects that have `TenantMiddleware`: others may serve no tenants at all.
+Called by `checks`. Most look at projects that have `TenantMiddleware`: others may serve no tenants at all.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -109,6 +110,31 @@ def shared_tokens() -> Iterator[CheckMessage]:
             )
 
 
+def shared_caches() -> Iterator[CheckMessage]:
+    """W027: a cache that Django and projects use without naming one has the same keys for all tenants."""
+    if _position(TenantMiddleware) is None:
+        return
+    for alias, options in conf.caches_in_use.items():
+        if "KEY_FUNCTION" not in options and options.get("BACKEND") != "django.core.cache.backends.dummy.DummyCache":
+            yield Warning(
+                f"CACHES[{alias!r}] has no KEY_FUNCTION: what is cached for one tenant is given to the others.",
+                hint='Write "KEY_FUNCTION": "tenancy.contrib.cache.make_key", and keep what all share elsewhere.',
+                id="tenancy.W027",
+            )
+
+
+def cloned_credentials() -> Iterator[CheckMessage]:
+    """W026: CLONE_EXCLUDE was written without models whose rows let somebody in: they are valid in clones."""
+    missing = [label for label in conf.known_credentials if label not in conf.clone_exclude]
+    if missing:
+        yield Warning(
+            f"TENANCY['CLONE_EXCLUDE'] lacks {', '.join(missing)}, which are in it by default: clones get those rows, "
+            "and whoever has one gets into them.",
+            hint="Name them there too, beside your own.",
+            id="tenancy.W026",
+        )
+
+
 CHECKS: tuple[Callable[[], Iterable[CheckMessage]], ...] = (
     shared_sessions,
     sessions_without_tenant,
@@ -116,6 +142,8 @@ CHECKS: tuple[Callable[[], Iterable[CheckMessage]], ...] = (
     shared_messages,
     trusted_tenants,
     shared_tokens,
+    cloned_credentials,
+    shared_caches,
 )
 
 

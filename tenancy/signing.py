@@ -8,10 +8,10 @@ from typing import Any
 from django.core import signing
 from django.core.signing import BadSignature, JSONSerializer, SignatureExpired
 
-from .context import current_tenant
+from .context import current_owner, current_tenant
 from .exceptions import NoCurrentTenant
 
-__all__ = ["BadSignature", "SignatureExpired", "Signer", "TimestampSigner", "dumps", "loads"]
+__all__ = ["BadSignature", "CookieSigner", "SignatureExpired", "Signer", "TimestampSigner", "dumps", "loads"]
 
 
 class _OfTenant(signing.Signer):
@@ -26,17 +26,20 @@ class _OfTenant(signing.Signer):
         Raises:
             NoCurrentTenant: no tenant is current.
         """
+        return f"tenancy.{self._owner()}.{self._salt}"
+
+    @salt.setter
+    def salt(self, value: str) -> None:
+        self._salt = value
+
+    def _owner(self) -> str:
         tenant = current_tenant()
         if tenant is None:
             raise NoCurrentTenant(
                 "A value is to be signed for a tenant, or read, and none is current: "
                 "enter tenant_context(), or use django.core.signing for what is of no tenant."
             )
-        return f"tenancy.{tenant.pk}.{self._salt}"
-
-    @salt.setter
-    def salt(self, value: str) -> None:
-        self._salt = value
+        return str(tenant.pk)
 
 
 class Signer(_OfTenant, signing.Signer):
@@ -45,6 +48,13 @@ class Signer(_OfTenant, signing.Signer):
 
 class TimestampSigner(_OfTenant, signing.TimestampSigner):
     """`django.core.signing.TimestampSigner`, for the current tenant."""
+
+
+class CookieSigner(TimestampSigner):
+    """What `SIGNING_BACKEND` may name: the cookies that Django signs are the current tenant's, or the public host's."""
+
+    def _owner(self) -> str:
+        return current_owner()
 
 
 def dumps(

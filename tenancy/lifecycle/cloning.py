@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.apps import apps
 from django.db import connections, transaction
 from django.utils.module_loading import import_string
 
@@ -18,7 +17,7 @@ from ..exceptions import TenancyError, TenantNotActive
 from ..models import AbstractTenant
 from ..registry import tenant_model
 from ..states import Status
-from .copying import begin, fill, outside_transactions
+from .copying import begin, fill, outside_transactions, tables_of
 from .resuming import resumes
 
 __all__ = ["clone"]
@@ -82,7 +81,7 @@ def _clone(tenant: AbstractTenant, progress: Progress | None = None) -> None:
         with snapshot(source.alias) as reading:
             made = make_like(reading, source.alias, tenant.alias, owner=str(tenant.pk))
             with transaction.atomic(using=tenant.db):
-                without = left_behind() & made.source.tables.keys()
+                without = tables_of(conf.clone_exclude) & made.source.tables.keys()
                 copy_rows(reading, connections[tenant.db], made, without=without, progress=progress)
                 if hook is not None:
                     with tenant_context(tenant, allow_inactive=True):
@@ -90,13 +89,6 @@ def _clone(tenant: AbstractTenant, progress: Progress | None = None) -> None:
         record(tenant, "cloned", old=source.slug, new=tenant.slug)
 
     fill(tenant, fill_schema)
-
-
-def left_behind() -> set[str]:
-    """The tables whose rows no clone gets, those of their many-to-many relations among them."""
-    models = [apps.get_model(label) for label in conf.clone_exclude]
-    through = [field.remote_field.through for model in models for field in model._meta.local_many_to_many]
-    return {str.__str__(model._meta.db_table) for model in [*models, *through] if model is not None}
 
 
 def _readable(source: AbstractTenant) -> None:

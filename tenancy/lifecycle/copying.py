@@ -4,9 +4,10 @@ Its row is written first, *provisioning*, with all that is needed in its `work`.
 fails, the schema is dropped, by its mark, and made again from there: by `resume_work`, or by the same call.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.apps import apps
 from django.db import connections
 
 from django_schemas.schemas import drop_schema
@@ -22,7 +23,7 @@ from ..standing import read
 from ..states import Status, check_transition
 from ..work import working_on
 
-__all__ = ["begin", "fill", "outside_transactions"]
+__all__ = ["begin", "fill", "outside_transactions", "tables_of"]
 
 
 def outside_transactions(*dbs: str) -> None:
@@ -79,6 +80,13 @@ def fill(tenant: AbstractTenant, fill_schema: Callable[[AbstractTenant], None]) 
         except Exception as error:
             raise fail(tenant, error, clean_up=_drop) from error
     signals.tenant_provisioned.send(sender=type(tenant), tenant=tenant)
+
+
+def tables_of(labels: Iterable[str]) -> set[str]:
+    """The tables of models, those of their many-to-many relations among them."""
+    models = [apps.get_model(label) for label in labels]
+    through = [field.remote_field.through for model in models for field in model._meta.local_many_to_many]
+    return {str.__str__(model._meta.db_table) for model in [*models, *through] if model is not None}
 
 
 def _drop(tenant: AbstractTenant) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 import django_schemas
 from django_schemas.digests import digests_of
 from django_schemas.exceptions import SchemasError
+from django_schemas.identifiers import qualified
 from django_schemas.inventory import Inventory, Sequence, Table, inventory_of
 from django_schemas.migrator import migrate_target
 from django_schemas.plans import target_of
@@ -23,7 +24,7 @@ from ..exceptions import ArchiveInvalid, TenantNotActive
 from ..models import AbstractTenant
 from ..states import Status
 from .archives import Archive, reading, writing
-from .copying import begin, fill, outside_transactions
+from .copying import begin, fill, outside_transactions, tables_of
 from .resuming import resumes
 
 __all__ = ["export", "import_"]
@@ -147,6 +148,7 @@ def _import(tenant: AbstractTenant, progress: Progress | None = None) -> None:
             made = make_empty(tenant.alias, records, _inventory(manifest), owner=str(tenant.pk))
             with transaction.atomic(using=tenant.db):
                 _write(archive, tenant, made, progress)
+                _end_sessions(tenant, made)
         migrate_target(target_of(tenant.alias), owner=str(tenant.pk))
         record(tenant, "imported", old=manifest["tenant"]["slug"], new=tenant.slug)
 
@@ -179,6 +181,13 @@ def _write(archive: Archive, tenant: AbstractTenant, made: Inventory, progress: 
     ]
     if wrong:
         raise SchemasError(f"What was written is not what was exported: {', '.join(wrong)}.")
+
+
+def _end_sessions(tenant: AbstractTenant, made: Inventory) -> None:
+    """Who was logged in to the tenant that was exported, which may be there still, is not logged in here."""
+    with connections[tenant.db].cursor() as cursor:
+        for table in sorted(tables_of(conf.session_models) & made.tables.keys()):
+            cursor.execute(f"DELETE FROM {qualified(tenant.schema_name, table)}")
 
 
 def _checked(archive: Archive, path: Path) -> dict[str, Any]:

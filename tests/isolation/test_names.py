@@ -1,6 +1,7 @@
 """Names that people make up, through every door: each is refused where it enters, in words, or is what it seems."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -285,3 +286,117 @@ def test_hosts_at_length(towns: Towns) -> None:
     """A hundred thousand."""
     towns(2)
     check_hosts(100_000)
+
+
+PROXIES: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
+    "off": ({"USE_X_FORWARDED_HOST": False}, ["10.0.0.0/8"], ()),
+    "nobody named": ({}, [], ()),
+    "a network": ({}, ["10.0.0.0/8"], ("10.0.0.1", "10.255.255.255", "::ffff:10.1.2.3")),
+    "a network of IPv6": ({}, ["fd00::/8", "192.0.2.1/32"], ("fd00::1", "fdff::", "192.0.2.1", "::ffff:192.0.2.1")),
+    "a socket": ({}, ["unix"], ("",)),
+}
+"""Set-ups of proxies: settings beside `USE_X_FORWARDED_HOST`, who is trusted, and which of the peers that is."""
+
+PEERS = (
+    "",
+    "10.0.0.1",
+    "10.255.255.255",
+    "::ffff:10.1.2.3",
+    "fd00::1",
+    "fdff::",
+    "192.0.2.1",
+    "::ffff:192.0.2.1",
+    "192.0.2.2",
+    "127.0.0.1",
+    "::1",
+    "11.0.0.1",
+    "fe80::1",
+    "10.0.0.1:80",
+    "10.0.0.256",
+    "10.0.0.1,10.0.0.2",
+    "unix",
+    "unknown",
+)
+
+
+def check_proxies(way: str, number: int, settings: Any) -> None:
+    """Requests of any peers, with a host and a forwarded one, of which at most one is right."""
+    changes, trusted, believed = PROXIES[way]
+    settings.USE_X_FORWARDED_HOST = changes.get("USE_X_FORWARDED_HOST", True)
+    settings.TENANCY = {**settings.TENANCY, "TRUSTED_PROXIES": trusted}
+    client, random, answers = Client(raise_request_exception=False), Random(5), Counter[str]()
+    for host, forwarded in zip(hosts(number), hosts_again(number), strict=True):
+        peer = random.choice(believed if believed and random.random() < 0.5 else PEERS)
+        headers = {"HTTP_HOST": host, "REMOTE_ADDR": peer}
+        if random.random() < 0.9:
+            headers["HTTP_X_FORWARDED_HOST"] = forwarded
+        slug = slug_of(headers.get("HTTP_X_FORWARDED_HOST", host) if peer in believed else host)
+        response = client.get("/module/", **headers)
+        answers[f"forwarded {peer in believed} {response.status_code}"] += 1
+        if slug:
+            assert (response.status_code, response.json()) == (200, {"witnesses": [slug]}), headers
+        else:
+            assert response.status_code in (400, 404), (headers, response.content)
+    expected = {(who, status) for who in (True, False) for status in (200, 400, 404) if who is False or believed}
+    assert {*answers} == {f"forwarded {who} {status}" for who, status in expected}
+
+
+def hosts_again(number: int) -> Iterator[str]:
+    """As `hosts`, others, and lists of them."""
+    random = Random(3)
+    for host in hosts(2 * number):
+        if random.random() < 0.5:
+            yield host if random.random() < 0.9 else f"{host}, {random.choice(HOSTS)}"
+            number -= 1
+        if number == 0:
+            return
+    yield from hosts(number)
+
+
+@pytest.mark.parametrize("way", PROXIES)
+def test_proxies(towns: Towns, settings: Any, way: str) -> None:
+    """Two hundred requests in each set-up: the forwarded host counts from those who are named, and from nobody else."""
+    towns(2)
+    check_proxies(way, 200, settings)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", PROXIES)
+def test_proxies_at_length(towns: Towns, settings: Any, way: str) -> None:
+    """Twenty thousand in each."""
+    towns(2)
+    check_proxies(way, 20_000, settings)
+
+
+def check_headers(number: int) -> None:
+    """Requests that name a tenant by a header: at hosts of tenants, of the platform, and of nobody."""
+    client, random, answers = Client(raise_request_exception=False), Random(13), Counter[tuple[bool, int]]()
+    for name in names(number):
+        claim = random.choice(("town-0", "town-1", "TOWN-0", "town-0,town-1", "town-2", name))
+        # What a header can hold, as a server gives it.
+        claim = re.sub("[\r\n\x00]", "", claim).encode("utf-8", "replace").decode("latin-1")
+        host = random.choice((*HOSTS, "api.test", "api.test"))
+        word = random.choice(("sesame", "sesame", "Sesame", ""))
+        response = client.get("/module/", HTTP_HOST=host, HTTP_X_TENANT=claim, HTTP_X_WORD=word)
+        allowed = claim in ("town-0", "town-1") and word == "sesame"
+        slug = slug_of(host) or (claim if allowed else None)
+        answers[allowed, response.status_code] += 1
+        if slug:
+            assert (response.status_code, response.json()) == (200, {"witnesses": [slug]}), (host, claim, word)
+        else:
+            assert response.status_code == 404, (host, claim, word, response.content)
+        assert current_tenant() is None
+    assert {*answers} == {(True, 200), (False, 200), (False, 404)}
+
+
+def test_headers(towns: Towns) -> None:
+    """Some hundred: one leads to the tenant it names, if the verifier lets it, and never away from a tenant's host."""
+    towns(2)
+    check_headers(500)
+
+
+@pytest.mark.long
+def test_headers_at_length(towns: Towns) -> None:
+    """Twenty thousand."""
+    towns(2)
+    check_headers(20_000)

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from time import monotonic
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, ProgrammingError, connections
 from django.db.backends.postgresql import compiler
 
 from ...adoption import known_table
@@ -19,7 +19,8 @@ from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
 from ...places import no_schema_message, single_home
-from ...replicas import note_write, primary_instead
+from ...replicas import note_write, primary_instead, primary_that_knows
+from ...transactions import note_write_to
 
 __all__ = [
     "SQLAggregateCompiler",
@@ -222,6 +223,10 @@ class ReadingMixin(QualifyingMixin):
             primary = primary_instead(self.connection, began)
             if primary is None:
                 raise
+        except ProgrammingError as error:
+            primary = primary_that_knows(self.connection, error)
+            if primary is None:
+                raise
         self.connection = connections[primary]
         self.using = self.using.primary if isinstance(self.using, SchemaAlias) else primary
         return super().execute_sql(*args, **kwargs)
@@ -234,6 +239,7 @@ class WritingMixin(QualifyingMixin):
         connection = self.connection
         if connection.primary != connection.alias:
             raise ReadOnlyReplica(f"Database {connection.alias!r} is a replica: write to {connection.primary!r}.")
+        note_write_to(connection, self.query.get_meta().label)
         note_write(connection.primary)
         return super().execute_sql(*args, **kwargs)
 

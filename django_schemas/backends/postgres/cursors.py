@@ -1,4 +1,7 @@
-"""Cursors: Django's, which note that a database answered. What else Django does by a cursor may need no server."""
+"""Cursors: Django's, which note that a database answered. What else Django does by a cursor may need no server.
+
+Those of a connection whose statements are confined send them on its terms.
+"""
 
 from typing import Any
 
@@ -7,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 
 from ...health import heard
 
-__all__ = ["HearingCursor", "HearingDebugCursor"]
+__all__ = ["ConfinedCursor", "ConfinedDebugCursor", "HearingCursor", "HearingDebugCursor"]
 
 
 class _Hearing:
@@ -25,3 +28,24 @@ class HearingCursor(_Hearing, CursorWrapper):
 
 class HearingDebugCursor(_Hearing, base.CursorDebugWrapper):
     """A cursor whose statements are logged."""
+
+
+class _Confined:
+    cursor: Any
+    db: Any
+
+    def _execute(self, sql: Any, params: Any, *ignored: Any) -> Any:
+        send = super()._execute  # type: ignore[misc]  # Django's
+        return self.db.confinement.run(self.cursor, sql, params, send)
+
+    def _executemany(self, sql: Any, params: Any, *ignored: Any) -> Any:
+        send = super()._executemany  # type: ignore[misc]  # Django's
+        return self.db.confinement.run(self.cursor, sql, params, send, many=True)
+
+
+class ConfinedCursor(_Confined, HearingCursor):
+    """A cursor whose statements are confined."""
+
+
+class ConfinedDebugCursor(_Confined, HearingDebugCursor):
+    """The same, whose statements are logged."""

@@ -13,5 +13,12 @@ urlpatterns = [
     path("drop/", credentials.drop),
     path("say/", credentials.say),
     path("sign/", credentials.sign),
+    path("sign-as-django/", credentials.sign_as_django),
+    path("seat/", credentials.seat),
+    path("remember/", credentials.remember),
+    path("confirm/", credentials.confirm),
+    path("by-key/", credentials.by_key),
+    path("form/", credentials.form),
+    path("<str:kind>/<int:pk>/", credentials.show),
     path("admin/", admin.site.urls),
 ]

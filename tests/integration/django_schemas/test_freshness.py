@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -21,13 +22,17 @@ import psycopg2
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.core.signals import setting_changed
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, ProgrammingError, connections, transaction
 from django.db.models import Func, IntegerField, TextField, Value
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
 
 from django_schemas import freshness
+from django_schemas.migrations import flush, migrate
 from django_schemas.replicas import forget_writes
-from tests.apps.garage.models import Owner, Tag
+from tests.apps.garage.models import Lot, Owner, Tag
 from tests.apps.garage.witness import Place
 from tests.faults.servers import hanging
 from tests.integration.django_schemas.test_replicas import READS
@@ -44,7 +49,7 @@ pytestmark = [
 ]
 
 PRIMARY = "shard2"
-ONE, TWO = "shard2-read1", "shard2-read2"
+ONE, TWO, THREE = "shard2-read1", "shard2-read2", "shard2-read3"
 
 
 class Standby:
@@ -191,7 +196,8 @@ def source(place: Place) -> str:
 
 
 def alias_of(port: int) -> str:
-    return next(alias for alias in (PRIMARY, ONE, TWO) if settings.DATABASES[alias]["PORT"] == port)
+    known = (alias for alias in (PRIMARY, ONE, TWO, THREE) if alias in settings.DATABASES)
+    return next(alias for alias in known if settings.DATABASES[alias]["PORT"] == port)
 
 
 def sources(place: Place, seconds: float) -> set[str]:
@@ -364,6 +370,76 @@ def test_lag_that_was_there_before(place: Place, standbys: dict[str, Standby]) -
         assert sources(place, 0.6) == {TWO}
 
 
+@pytest.mark.long
+def test_five_seconds(place: Place, standbys: dict[str, Standby]) -> None:
+    """By default a replica may lag by five seconds, and no longer."""
+    with standbys[ONE].paused():
+        began = time.monotonic()
+        write(place)
+        assert sources(place, 4.5) == {ONE, TWO}
+        until_read_from(place, {TWO})
+        assert 5 <= time.monotonic() - began < 6.5
+        assert sources(place, 1) == {TWO}
+    until_read_from(place, {ONE, TWO})
+
+
+@pytest.fixture
+def promotable() -> Iterator[Standby]:
+    """A third standby, which is not one for long."""
+    with postgres.another_standby(settings.DATABASES[PRIMARY]["PORT"]) as made:
+        yield Standby(*made)
+
+
+def promote(standby: Standby) -> None:
+    """Have a standby go its own way, and further than its primary."""
+    dbname = settings.DATABASES[PRIMARY]["NAME"]
+    assert standby.execute("SELECT pg_promote()")
+    standby.execute("CREATE TABLE elsewhere AS SELECT g, repeat('x', 500) FROM generate_series(1, 10000) g", dbname)
+
+
+def test_promoted_replica(place: Place, promotable: Standby, limit: Any) -> None:
+    """A replica that became a primary of its own is left out at once, however far it is: what it has are other rows."""
+    limit(5.0)
+    with declared(THREE, promotable.port):
+        until_read_from(place, {ONE, TWO, THREE})
+        promote(promotable)
+        assert until_read_from(place, {ONE, TWO}) < 2
+        write(place)
+        assert sources(place, 1) == {ONE, TWO}
+
+
+def test_failover(place: Place, promotable: Standby, limit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another server takes the primary's place, what is written there is read, and the replicas that follow the
+    former one are read no more.
+    """
+    limit(0.5)
+    until_read_from(place, {ONE, TWO})
+    promote(promotable)
+    former = settings.DATABASES[PRIMARY]["PORT"]
+    with monkeypatch.context() as patch:
+        patch.setitem(settings.DATABASES[PRIMARY], "PORT", promotable.port)
+        connections[PRIMARY].close()
+        with psycopg2.connect(host="127.0.0.1", port=former, user="postgres", dbname="postgres") as connection:
+            with connection.cursor() as cursor:
+                # As the former server does that is gone.
+                cursor.execute(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s",
+                    [settings.DATABASES[PRIMARY]["NAME"]],
+                )
+        connection.close()
+        missed = []
+        for number in range(100):
+            tag = place(Tag).objects.create(name=str(number), witness="failover")
+            missed.extend([] if place(Tag).objects.filter(pk=tag.pk, name=str(number)).exists() else [number])
+        forget_writes()
+        until_read_from(place, {PRIMARY})
+        assert sources(place, 1) == {PRIMARY}
+        assert place(Tag).objects.filter(witness="failover").count() == 100
+        assert missed == []
+        connections[PRIMARY].close()
+    freshness.stop_watching()
+
+
 def test_idle_primary(place: Place, limit: Any) -> None:
     """Where nothing is written nothing lags, however long ago the last change was."""
     limit(0.3)
@@ -510,8 +586,8 @@ def test_other_errors(place: Place) -> None:
 
 def test_alias_of_the_primary_itself(place: Place, limit: Any) -> None:
     """A replica's alias that leads to the primary, as a test's mirror may, is never behind."""
-    with declared("shard2-read3", settings.DATABASES[PRIMARY]["PORT"]):
-        until(lambda: "shard2-read3" in freshness.fresh(PRIMARY))
+    with declared(THREE, settings.DATABASES[PRIMARY]["PORT"]):
+        until(lambda: THREE in freshness.fresh(PRIMARY))
         write(place)
         assert until_read_from(place, {ONE, TWO, PRIMARY}) < 1
 
@@ -566,6 +642,7 @@ def test_end_of_a_process(standbys: dict[str, Standby]) -> None:
         django.setup()
         assert threading.active_count() == 1
         from django.conf import settings
+from django.contrib.sessions.models import Session
         from django_schemas import freshness
         for alias, port in (("shard2-read1", sys.argv[1]), ("shard2-read2", sys.argv[2])):
             settings.DATABASES[alias] = {**settings.DATABASES["shard2"], "PORT": port}
@@ -586,3 +663,44 @@ def test_end_of_a_process(standbys: dict[str, Standby]) -> None:
             began = time.monotonic()
             assert process.communicate() == ("2\n" if hang else "1\n", "")
             assert (process.returncode, time.monotonic() - began < 2) == (0, True)
+
+
+def test_sessions(place: Place, standbys: dict[str, Standby]) -> None:
+    """A session is known to the next request, whatever replicas know: who logs in is not logged out by a redirect."""
+    key, later = "k" * 32, timezone.now() + timedelta(hours=1)
+    with standbys[ONE].paused(), standbys[TWO].paused():
+        place(Session).objects.create(session_key=key, session_data="x", expire_date=later)
+        forget_writes()
+        with place.active():
+            assert [Session.objects.filter(pk=key).exists() for _ in range(4)] == [True] * 4
+        assert place(Session).objects.get(pk=key).expire_date == later
+        assert source(place) in (ONE, TWO)
+    place(Session).objects.all().delete()
+
+
+def test_what_replicas_have_not_heard_of(place: Place, standbys: dict[str, Standby], limit: Any) -> None:
+    """A schema, a table or a column that a replica does not have yet is read at the primary, not missed: a tenant that
+    was just made is visited at once. What the primary does not have either is missing as ever.
+    """
+    limit(5.0)
+    until_read_from(place, {ONE, TWO})
+    new = Place(PRIMARY, "unheard")
+    with standbys[ONE].paused(), standbys[TWO].paused():
+        try:
+            migrate(PRIMARY, schema="unheard", environment="tenant")
+            with connections[PRIMARY].cursor() as cursor:
+                cursor.execute("ALTER TABLE initech.garage_lot ADD COLUMN heard int DEFAULT 7")
+            forget_writes()
+            for _ in range(4):
+                assert [tag.name for tag in new(Tag).objects.all()] == ["migrated"]
+                assert new(Tag).objects.count() == 1
+                assert new(Tag).objects.filter(name="migrated").exists()
+                heard = RawSQL("garage_lot.heard", ())
+                assert list(place(Lot).objects.annotate(heard=heard).values_list("heard", flat=True)) == []
+            assert freshness.fresh(PRIMARY) == [ONE, TWO]
+            with pytest.raises(ProgrammingError, match="does not exist"):
+                Place(PRIMARY, "nowhere")(Tag).objects.count()
+        finally:
+            with connections[PRIMARY].cursor() as cursor:
+                cursor.execute("ALTER TABLE initech.garage_lot DROP COLUMN IF EXISTS heard")
+            flush(PRIMARY, "unheard")

@@ -106,3 +106,35 @@ def test_urls_that_do_not_load(settings: Any) -> None:
     """Django's own checks tell of those."""
     settings.ROOT_URLCONF = "tests.apps.site.nowhere"
     assert found() == []
+
+
+def test_what_clones_get(settings: Any) -> None:
+    """A list of a project's own that lacks what is in it by default is warned of; one with that is not."""
+    settings.TENANCY = {**settings.TENANCY, "CLONE_EXCLUDE": ["garage.Badge"]}
+    (warning,) = check_tenancy(None)
+    assert (warning.id, "lacks sessions.Session," in warning.msg) == ("tenancy.W026", True)
+    settings.TENANCY = {**settings.TENANCY, "CLONE_EXCLUDE": ["garage.Badge", "sessions.Session"]}
+    assert found() == []
+
+
+LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+APART = {**LOCAL, "KEY_FUNCTION": "tenancy.contrib.cache.make_key"}
+
+
+@pytest.mark.parametrize(
+    ("caches", "warned"),
+    [
+        ({"default": LOCAL}, 1),
+        ({"default": APART}, 0),
+        ({"default": APART, "shared": LOCAL}, 0),
+        ({"default": APART, "template_fragments": LOCAL, "pages": LOCAL}, 2),
+        ({"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}, 0),
+    ],
+)
+def test_caches(settings: Any, caches: Any, warned: int) -> None:
+    """Caches that are used without being named have keys of each tenant; others may be shared on purpose."""
+    settings.CACHE_MIDDLEWARE_ALIAS = "pages"
+    settings.CACHES = caches
+    assert found() == ["tenancy.W027"] * warned
+    settings.MIDDLEWARE = []
+    assert found() == []

@@ -14,13 +14,14 @@ from django.db.backends.postgresql import base
 from django.utils.functional import cached_property
 
 from ....alias import SchemaAlias
-from ....confining import ConfinedCursor, ConfinedDebugCursor, Confinement, confinement_of
+from ....confining import Confinement, confinement_of
 from ....context import Captured
 from ....environments import primary_of
 from ....health import CONNECT_S, Watching, is_sick, sick_at, watched
 from ....settling import Settling
+from ....transactions import Span
 from ..creation import DatabaseCreation
-from ..cursors import HearingCursor, HearingDebugCursor
+from ..cursors import ConfinedCursor, ConfinedDebugCursor, HearingCursor, HearingDebugCursor
 from ..introspection import DatabaseIntrospection
 from ..operations import DatabaseOperations
 from ..schema import DatabaseSchemaEditor
@@ -49,6 +50,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.opened = -inf
         # Roles and a time limit for its statements, of a connection that has such.
         self.confinement: Confinement | None = None
+        # What was written in the transaction that is open: see transactions.
+        self.span: Span | None = None
         if isinstance(alias, SchemaAlias):
             # The first to ask for this connection named a schema. Django is about to keep it under that alias, where
             # the next schema would not find it and open a second one.
@@ -107,6 +110,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().on_commit(Captured(func) if callable(func) else func, robust)
 
     def _set_autocommit(self, autocommit: bool) -> None:
+        """Begin or end a transaction: nothing is written in it yet."""
+        self.span = None
         super()._set_autocommit(autocommit)  # type: ignore[misc]
         self._transaction_begun()
 
