@@ -18,8 +18,6 @@ from .identifiers import quote
 from .roles import login_of, role_of
 
 __all__ = [
-    "ConfinedCursor",
-    "ConfinedDebugCursor",
     "Confinement",
     "confinement_of",
     "owned_by",

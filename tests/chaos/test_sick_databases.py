@@ -4,22 +4,20 @@ another tenant.
 """
 
 import os
-import random
 import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import psycopg2
 import pytest
 
+from tests.chaos.crowd import Answer, Crowd, longest_ms, p95_ms, statuses, until
 from tests.faults.servers import hanging, small_disk, stop_at_once, without_space
 from tests.serving import Server, serving, site_environment
 from tools import postgres
@@ -55,80 +53,6 @@ class Cluster:
         if self.disk is None:
             pytest.skip("only root can mount a small disk")
         return without_space(self.disk)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a client got: of nothing, status 0."""
-
-    moment: float
-    took_s: float
-    path: str
-    status: int
-    right: bool
-
-
-@dataclass
-class Crowd:
-    """Clients who ask for tenants of one database, each one request after the other."""
-
-    site: Server
-    slugs: list[str]
-    clients: int
-    paths: tuple[str, ...] = ("/",)
-    answers: list[Answer] = field(default_factory=list)
-    over: Event = field(default_factory=Event)
-    threads: list[Thread] = field(default_factory=list)
-
-    def __enter__(self) -> "Crowd":
-        self.threads = [Thread(target=self.ask, args=(number,)) for number in range(self.clients)]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
-
-    def ask(self, number: int) -> None:
-        chance = random.Random(number)
-        while not self.over.wait(chance.uniform(0.05, 0.15)):
-            slug, path, begun = chance.choice(self.slugs), chance.choice(self.paths), time.monotonic()
-            try:
-                status, body = self.site.get(f"{slug}.saas.test", path)
-            except OSError:
-                status, body = 0, ""
-            # A body that is none of a view's names nobody.
-            right = body["witnesses"] == [slug] if status == 200 else "witnesses" not in str(body)
-            self.answers.append(Answer(begun, time.monotonic() - begun, path, status, right))
-
-    def between(self, begun: float, ended: float) -> list[Answer]:
-        """What was asked then."""
-        return [answer for answer in self.answers if begun <= answer.moment < ended]
-
-    def is_served(self) -> bool:
-        """Whether each of the last answers, so many as there are clients, is as it should be."""
-        return all(answer.status == 200 for answer in self.answers[-self.clients :])
-
-
-def until(holds: Callable[[], bool], limit_s: float) -> None:
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def statuses(answers: list[Answer]) -> dict[int, int]:
-    return dict(Counter(answer.status for answer in answers))
-
-
-def p95_ms(answers: list[Answer]) -> float:
-    return sorted(answer.took_s for answer in answers)[int(len(answers) * 0.95)] * 1000
-
-
-def longest_ms(answers: list[Answer]) -> float:
-    return max((answer.took_s for answer in answers), default=0) * 1000
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +152,7 @@ class Times:
     later_ms: float
 
 
-SHORT = Times(1.5, 4, least_ms=150, later_ms=1000)
+SHORT = Times(1.5, 4, least_ms=500, later_ms=1000)
 LONG = Times(20, 40, least_ms=50, later_ms=1000)
 FIRST_S = 2.0
 """How long the first may take, who ask before it is known that a database is sick."""
