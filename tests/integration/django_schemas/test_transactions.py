@@ -10,6 +10,7 @@ from unittest import TestResult, TestSuite
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import connections, transaction
+from django.db.models.signals import pre_delete
 from django.test import TestCase
 
 from django_schemas import allow_two_databases
@@ -126,6 +127,27 @@ def test_next_transaction(acme: Place, initech: Place) -> None:
     with transaction.atomic():
         write(initech, "c")
     assert (rows(acme), rows(initech)) == ({"a", "b", "e"}, {"a", "b", "c", "e"})
+
+
+def test_receivers(acme: Place, initech: Place) -> None:
+    """What a receiver writes elsewhere is let through where Django alone opened a transaction, for a deletion; it is
+    refused where somebody else did.
+    """
+
+    def note(**kwargs: Any) -> None:
+        write(initech, "noted")
+
+    pre_delete.connect(note, sender=Tag)
+    try:
+        write(acme)
+        acme(Tag).objects.filter(witness="two").delete()
+        assert (rows(acme), rows(initech)) == (set(), {"noted"})
+        write(acme)
+        with pytest.raises(TwoDatabases), transaction.atomic():
+            acme(Tag).objects.filter(witness="two").delete()
+        assert rows(acme) == {"new"}
+    finally:
+        pre_delete.disconnect(note, sender=Tag)
 
 
 def test_allowed(acme: Place, initech: Place) -> None:
