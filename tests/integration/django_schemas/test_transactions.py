@@ -2,10 +2,10 @@
 somebody says that it is meant.
 """
 
+import unittest
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from unittest import TestResult, TestSuite
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -205,8 +205,8 @@ def test_testcase(acme: Place, initech: Place) -> None:
                 write(initech)
             write(initech)
 
-    result = TestResult()
-    TestSuite([Case("test")]).run(result)
+    result = unittest.TestResult()
+    unittest.TestSuite([Case("test")]).run(result)
     assert (result.testsRun, result.errors, result.failures) == (1, [], [])
 
 
