@@ -60,7 +60,8 @@ class Span:
     """What was written since a transaction of a connection began.
 
     Attributes:
-        block: the outermost `atomic()`; that of a TestCase, which is around all of a test, does not count.
+        block: the outermost `atomic()`. That of a TestCase, which is around all of a test, does not count, nor do those
+            without savepoints, which Django opens around one deletion or the like: nobody asked for a transaction.
         wrote: whether that was to this connection's database.
         elsewhere: alias of another database that was written to meanwhile.
     """
@@ -109,7 +110,7 @@ def _span(connection: Any) -> Span | None:
     """What was written since the transaction of a connection began; None if none is open, or it is not ours."""
     if not connection.atomic_blocks:
         return None
-    block = next((each for each in connection.atomic_blocks if not each._from_testcase), None)
+    block = next((each for each in connection.atomic_blocks if each.savepoint and not each._from_testcase), None)
     if block is None or not hasattr(connection, "span"):
         return None
     span: Span | None = connection.span

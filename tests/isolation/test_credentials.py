@@ -223,7 +223,7 @@ def settled(schemas: Any, django_db_blocker: Any, tmp_path_factory: Any) -> Iter
     """`home`; a `stranger` to it in another database; a `clone` of it, and an `import` of its archive."""
     archive = tmp_path_factory.mktemp("archives") / "home.zip"
     with django_db_blocker.unblock(), ExitStack() as stack:
-        made = {"home": make("Harbour", "default", 60), "stranger": make("Meadow", "shard2", 20)}
+        made = {"home": make("Harbour", "default", 70), "stranger": make("Meadow", "shard2", 20)}
         with override_settings(TENANCY={**conf.tenancy, "CLONE_EXCLUDE": [*conf.clone_exclude, "garage.Badge"]}):
             made["clone"] = lifecycle.clone(made["home"], "Lagoon")
         lifecycle.export(made["home"], archive)

@@ -2,14 +2,15 @@
 somebody says that it is meant.
 """
 
+import unittest
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from unittest import TestResult, TestSuite
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import connections, transaction
+from django.db.models.signals import pre_delete
 from django.test import TestCase
 
 from django_schemas import allow_two_databases
@@ -128,6 +129,27 @@ def test_next_transaction(acme: Place, initech: Place) -> None:
     assert (rows(acme), rows(initech)) == ({"a", "b", "e"}, {"a", "b", "c", "e"})
 
 
+def test_receivers(acme: Place, initech: Place) -> None:
+    """What a receiver writes elsewhere is let through where Django alone opened a transaction, for a deletion; it is
+    refused where somebody else did.
+    """
+
+    def note(**kwargs: Any) -> None:
+        write(initech, "noted")
+
+    pre_delete.connect(note, sender=Tag)
+    try:
+        write(acme)
+        acme(Tag).objects.filter(witness="two").delete()
+        assert (rows(acme), rows(initech)) == (set(), {"noted"})
+        write(acme)
+        with pytest.raises(TwoDatabases), transaction.atomic():
+            acme(Tag).objects.filter(witness="two").delete()
+        assert rows(acme) == {"new"}
+    finally:
+        pre_delete.disconnect(note, sender=Tag)
+
+
 def test_allowed(acme: Place, initech: Place) -> None:
     """Who says so may; behind that it is refused again."""
 
@@ -183,8 +205,8 @@ def test_testcase(acme: Place, initech: Place) -> None:
                 write(initech)
             write(initech)
 
-    result = TestResult()
-    TestSuite([Case("test")]).run(result)
+    result = unittest.TestResult()
+    unittest.TestSuite([Case("test")]).run(result)
     assert (result.testsRun, result.errors, result.failures) == (1, [], [])
 
 

@@ -29,6 +29,7 @@ def test_bases() -> None:
         "SchemaExists": ["SchemasError", "Exception", "BaseException"],
         "SchemaLocked": ["SchemasError", "Exception", "BaseException"],
         "SchemaMismatch": tail,
+        "TwoDatabases": ["SchemasError", "Exception", "BaseException"],
         "SchemasError": ["Exception", "BaseException"],
     }
     assert issubclass(exceptions.ConfigError, ImproperlyConfigured)
