@@ -5,16 +5,19 @@ The disk is a real one, of a few megabytes: how much of it is left decides where
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from django.db import connections
 
 from tenancy import lifecycle
 from tenancy.models import Tenant
+from tenancy.ownership import schemas_owned
 from tests.faults import Outcome, run
 from tests.faults.servers import small_disk, without_space
 from tests.integration.tenancy.test_kill_matrix import (
@@ -30,10 +33,11 @@ from tests.integration.tenancy.test_kill_matrix import (
     tenant,
     what_is_wrong,
 )
+from tools.postgres import another_primary
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.usefixtures("crowded", "small"),
+    pytest.mark.usefixtures("disk", "small"),
     pytest.mark.filterwarnings("ignore:Overriding setting DATABASES"),
 ]
 
@@ -45,34 +49,27 @@ FULL = ("No space left on device", "could not write init file")
 
 
 @pytest.fixture(scope="module")
-def disk(schemas: Any, django_db_blocker: Any) -> Iterator[Path]:
-    """A small disk with a database on it."""
-    with django_db_blocker.unblock():
-        with connections[DB].cursor() as cursor:
-            cursor.execute("SHOW data_directory")
-            data = Path(cursor.fetchone()[0])
-            if not data.exists():
-                pytest.skip("the server's disk is another machine's")
-            with small_disk("48m", data) as disk:
+def small_server() -> Iterator[tuple[int, Path]]:
+    """The port of a server of its own, and a small disk with a database on it: a standby could not follow."""
+    with another_primary() as (server, programs), small_disk("48m", server.data) as disk:
+        port = server.start(programs)
+        with closing(psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres")) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
                 cursor.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
-                try:
-                    cursor.execute("CREATE DATABASE small TABLESPACE small")
-                    yield disk
-                finally:
-                    connections[DB].close()
-                    with connections[DB].cursor() as cursor:
-                        cursor.execute("DROP DATABASE IF EXISTS small WITH (FORCE)")
-                        cursor.execute("DROP TABLESPACE small")
-                    connections[DB].close()
+                cursor.execute("CREATE DATABASE small TABLESPACE small")
+        yield port, disk
 
 
 @pytest.fixture
-def crowded(tenants: Any, committed: None, disk: Path) -> Iterator[None]:
-    """The database on the small disk, in the place of the one that there is."""
+def disk(tenants: Any, committed: None, small_server: tuple[int, Path]) -> Iterator[Path]:
+    """The small disk, with the database on it in the place of the one that there is."""
+    port, disk = small_server
     connections[DB].close()
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connections[DB].settings_dict, "PORT", port)
         patch.setitem(connections[DB].settings_dict, "NAME", "small")
-        yield
+        yield disk
         connections[DB].close()
 
 
@@ -126,6 +123,9 @@ def wrong_ends(disk: Path, step: Step, db: str, by_kb: int, needs_space: bool) -
     def break_it(act: Callable[[], None]) -> Outcome:
         with without_space(disk, by_kb * len(errors)):
             outcome = run(act)
+            found = Tenant.objects.filter(name="Doomed").first()
+            if found is not None and found.status == "failed" and schemas_owned(found):
+                wrong.append(f"{found.status_reason}, but there are {schemas_owned(found)}")
         errors.append(outcome.error)
         return outcome
 
