@@ -1,0 +1,63 @@
+"""What is known of the tests without a mutant: how long they take, and which lines of the guards they run."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from coverage import CoverageData
+
+from .mutants import Mutant, file_of
+
+__all__ = ["Measures"]
+
+
+@dataclass
+class Measures:
+    """What is known of the tests without a mutant.
+
+    Attributes:
+        seconds: how long each takes that passes, by its id.
+        tests: which run a line, by its file and number.
+        early: the lines that ran before the first test, as modules were imported and databases made.
+        failed: those that failed.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    tests: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    early: set[tuple[str, int]] = field(default_factory=set)
+    failed: list[str] = field(default_factory=list)
+
+    def read(self, data: CoverageData, files: Sequence[str]) -> None:
+        """Take over which tests ran which lines."""
+        for file in files:
+            for line, contexts in data.contexts_by_lineno(file).items():
+                self.tests[file, line] = {test for test in contexts if test in self.seconds}
+
+    def telling(self, mutant: Mutant, budget_s: float) -> list[str]:
+        """The tests that run what a mutant changes, as many as fit: first those that run little else, and quickly."""
+        first, last = mutant.around
+        for lines in ([mutant.line], range(first + 1, last + 1), range(1, last + 1)):
+            if found := self._running(mutant, lines):
+                return self._fitting(found, budget_s)
+        return []
+
+    def _fitting(self, found: set[str], budget_s: float) -> list[str]:
+        breadth: dict[str, int] = defaultdict(int)
+        for tests in self.tests.values():
+            for test in tests:
+                breadth[test] += 1
+        chosen, spent_s = [], 0.0
+        for test in sorted(found, key=lambda name: (self.seconds[name] * breadth[name], name)):
+            spent_s += self.seconds[test]
+            if chosen and spent_s > budget_s:
+                break
+            chosen.append(test)
+        return chosen
+
+    def ran_early(self, mutant: Mutant) -> bool:
+        """Tell whether the function that a mutant changes ran before the first test."""
+        first, last = mutant.around
+        return any((str(file_of(mutant.module)), line) in self.early for line in range(first + 1, last + 1))
+
+    def _running(self, mutant: Mutant, lines: Iterable[int]) -> set[str]:
+        return set().union(*(self.tests.get((str(file_of(mutant.module)), line), ()) for line in lines))
