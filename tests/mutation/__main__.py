@@ -60,12 +60,15 @@ def _in_a_running_process(
     """Set up once, and try the mutants that can be put into a running process."""
     kept = options.measures is not None and options.measures.exists()
     measures = pickle.loads(options.measures.read_bytes()) if kept else None
-    session = MutationSession(mutants, options.budget, measures, _tell)
+
+    def keep(found: Measures) -> None:
+        if options.measures is not None:
+            options.measures.write_bytes(pickle.dumps(found))
+
+    session = MutationSession(mutants, options.budget, measures, keep, _tell)
     status = pytest.main([*_PYTEST, *TESTS], plugins=[session])
     if session.measures is None or status != 0:
         raise SystemExit(f"pytest ended with {status}.")
-    if options.measures is not None and not kept:
-        options.measures.write_bytes(pickle.dumps(session.measures))
     return session.measures, session.survivors, session.unseen
 
 

@@ -3,12 +3,11 @@
 import ast
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from types import CodeType, FunctionType
-from typing import Any
 
 from .mutants import Mutant, file_of, parsed
 
@@ -46,8 +45,21 @@ class _Loader(SourceFileLoader):
         return compile(self.mutant.tree(), self.path, "exec")
 
 
-def swap_code(mutant: Mutant) -> None:
-    """Give each function of the module that exists, wrapped or nested ones included, the mutant's code.
+def functions_of(modules: Collection[str]) -> dict[str, list[FunctionType]]:
+    """The functions that exist of each of these modules: those of classes, wrapped ones and nested ones included."""
+    found: dict[str, list[FunctionType]] = {str(file_of(module)): [] for module in modules}
+    for each in gc.get_objects():
+        if type(each) is FunctionType and each.__code__.co_filename in found:
+            found[each.__code__.co_filename].append(each)
+    return found
+
+
+def swap_code(mutant: Mutant, functions: Mapping[str, Sequence[FunctionType]] | None = None) -> None:
+    """Give each function of the module that exists the mutant's code.
+
+    Args:
+        mutant: whose code.
+        functions: what `functions_of` found.
 
     Raises:
         CannotSwap: it needs other variables of what surrounds it than the function has, or is not in a function.
@@ -58,10 +70,9 @@ def swap_code(mutant: Mutant) -> None:
     before = _codes(compile(parsed(mutant.module), file, "exec"))
     after = _codes(compile(_with_the_same_variables(mutant.tree(), before), file, "exec"))
     changed = {place: code for place, code in after.items() if code != before.get(place)}
-    functions: list[Any] = [each for each in gc.get_objects() if type(each) is FunctionType]
-    for function in functions:
+    for function in (functions or functions_of([mutant.module]))[file]:
         code = function.__code__
-        if code.co_filename == file and (found := changed.get((code.co_qualname, code.co_firstlineno))) is not None:
+        if (found := changed.get((code.co_qualname, code.co_firstlineno))) is not None:
             try:
                 function.__code__ = found
             except ValueError as error:

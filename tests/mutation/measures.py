@@ -1,8 +1,9 @@
 """What is known of the tests without a mutant: how long they take, and which lines of the guards they run."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from coverage import CoverageData
 
@@ -42,10 +43,7 @@ class Measures:
         return []
 
     def _fitting(self, found: set[str], budget_s: float) -> list[str]:
-        breadth: dict[str, int] = defaultdict(int)
-        for tests in self.tests.values():
-            for test in tests:
-                breadth[test] += 1
+        breadth = self._breadth
         chosen, spent_s = [], 0.0
         for test in sorted(found, key=lambda name: (self.seconds[name] * breadth[name], name)):
             spent_s += self.seconds[test]
@@ -53,6 +51,18 @@ class Measures:
                 break
             chosen.append(test)
         return chosen
+
+    @cached_property
+    def _breadth(self) -> Counter[str]:
+        """How many lines of the guards each test runs."""
+        return Counter(test for tests in self.tests.values() for test in tests)
+
+    def forget(self, test: str) -> None:
+        """Count a test as one that fails."""
+        self.failed.append(test)
+        del self.seconds[test]
+        for tests in self.tests.values():
+            tests.discard(test)
 
     def ran_early(self, mutant: Mutant) -> bool:
         """Tell whether the function that a mutant changes ran before the first test."""

@@ -1,13 +1,12 @@
 """The pytest plugin: sets everything up once, then runs the tests for each mutant in a fork of this process.
 
-A mutant is killed if a test fails with it that passes without it. That is seen each time, in another fork: what a
-mutant wrote to the databases, or left running, must not pass for the next one's fault.
+A mutant is killed if a test fails with it that passes without it. Both are seen, the latter for some mutants at a time:
+what a mutant wrote to the databases must not pass for the next one's fault.
 """
 
-import gc
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,13 +18,15 @@ from pytest_django.plugin import blocking_manager_key
 from .databases import Copies
 from .forks import NoResult, in_fork
 from .guards import GUARDS
-from .loading import CannotSwap, swap_code
+from .loading import CannotSwap, functions_of, swap_code
 from .measures import Measures
 from .mutants import Mutant, file_of
 
 __all__ = ["Chosen", "MutationSession"]
 
 _MEASURING_S = 3600
+_BATCH = 40
+_UNSEEN = ""
 
 
 class MutationSession:
@@ -35,6 +36,7 @@ class MutationSession:
         mutants: those to try.
         budget_s: how long the tests of one may take.
         measures: what is known of the tests, if anything is.
+        keep: is told it else, once it is known.
         tell: is told what became of each.
 
     Attributes:
@@ -44,16 +46,23 @@ class MutationSession:
     """
 
     def __init__(
-        self, mutants: Sequence[Mutant], budget_s: float, measures: Measures | None, tell: Callable[[str], object]
+        self,
+        mutants: Sequence[Mutant],
+        budget_s: float,
+        measures: Measures | None,
+        keep: Callable[[Measures], object],
+        tell: Callable[[str], object],
     ) -> None:
         self.mutants = mutants
         self.budget_s = budget_s
         self.measures = measures
+        self.keep = keep
         self.tell = tell
         self.killers: dict[Mutant, str] = {}
         self.survivors: list[Mutant] = []
         self.unseen: list[Mutant] = []
         self._files = [str(file_of(module)) for module in GUARDS]
+        self._unconfirmed: list[Mutant] = []
         self._recent: dict[str, list[str]] = defaultdict(list)
         self._early = Coverage(data_file=None, config_file=False, include=self._files)
         if measures is None:
@@ -64,22 +73,31 @@ class MutationSession:
         """Instead of running each test once."""
         self.session = session
         self.items = {item.nodeid: item for item in session.items}
-        first = next(item for item in session.items if "schemas" in item.fixturenames)
-        if self._fails([first.nodeid]):
-            raise pytest.UsageError(f"{first.nodeid} fails without a mutant.")
+        for name in self._introducing():
+            if self._fails([name]):
+                raise pytest.UsageError(f"{name} fails without a mutant.")
         self.blocker = session.config.stash[blocking_manager_key]
         self.copies = Copies()
         with self.blocker.unblock():
             self.copies.make()
-        gc.freeze()
         try:
             self._measure()
-            for number, mutant in enumerate(self.mutants, 1):
-                self.tell(f"{number}/{len(self.mutants)} {self._try(mutant)} {mutant}")
+            self.functions = functions_of(GUARDS)
+            self._try_all()
         finally:
             with self.blocker.unblock():
                 self.copies.drop()
         return True
+
+    def _introducing(self) -> Iterator[str]:
+        """Tests by which everything is made that is made once: it must not be made in each fork."""
+        made: set[str] = set()
+        for item in self.items.values():
+            fixtures = item._fixtureinfo.name2fixturedefs
+            needed = {name for name, made_by in fixtures.items() if made_by[-1].scope == "session"}
+            if not needed <= made:
+                made |= needed
+                yield item.nodeid
 
     def _restore(self) -> None:
         with self.blocker.unblock():
@@ -91,6 +109,7 @@ class MutationSession:
             early = {(file, line) for file in self._files for line in self._early.get_data().lines(file) or ()}
             self.measures = in_fork(self._measured, _MEASURING_S)
             self.measures.early = early
+            self.keep(self.measures)
             self._restore()
 
     def _measured(self) -> Measures:
@@ -110,50 +129,67 @@ class MutationSession:
         measures.read(coverage.get_data(), self._files)
         return measures
 
+    def _try_all(self) -> None:
+        for number, mutant in enumerate(self.mutants, 1):
+            self.tell(f"{number}/{len(self.mutants)} {self._try(mutant)} {mutant}")
+            if len(self._unconfirmed) == _BATCH or number == len(self.mutants):
+                self._confirm()
+
     def _try(self, mutant: Mutant) -> str:
+        """Run the tests that run what a mutant changes, those first that killed others in the same function."""
         assert self.measures is not None
         tests = self.measures.telling(mutant, self.budget_s)
         recent = self._recent[mutant.scope]
         tests.sort(key=lambda test: -recent.index(test) if test in recent else 1)
-        if not mutant.within_function or not tests:
+        timeout_s = 15 + 4 * sum(self.measures.seconds[test] for test in tests)
+        try:
+            killer = in_fork(lambda: self._fails_with(mutant, tests), timeout_s) if tests else _UNSEEN
+        except NoResult as reason:
+            self._restore()
+            self.killers[mutant] = str(reason)
+            return f"killed: {reason}:"
+        if killer == _UNSEEN or (killer is None and self.measures.ran_early(mutant)):
             self.unseen.append(mutant)
             return "later"
-        timeout_s = 15 + 4 * sum(self.measures.seconds[test] for test in tests)
-        for _ in range(2):
-            try:
-                killer = in_fork(lambda: self._fails_with(mutant, tests), timeout_s)
-            except NoResult as reason:
-                self._restore()
-                self.killers[mutant] = f"{reason}"
-                return f"killed ({reason})"
-            if killer is _UNSEEN:
-                self.unseen.append(mutant)
-                return "later"
-            if killer is None:
-                if self.measures.ran_early(mutant):
-                    self.unseen.append(mutant)
-                    return "later"
-                self.survivors.append(mutant)
-                return "SURVIVED"
-            if not self._fails_in_fork(killer):
-                self.killers[mutant] = killer
-                if killer in recent:
-                    recent.remove(killer)
-                recent.append(killer)
-                return f"killed by {killer.rpartition('/')[2]}:"
-            self.tell(f"{killer} failed without it too: put the databases back")
-            self._restore()
-        raise pytest.UsageError(f"{killer} fails without a mutant too.")
+        if killer is None:
+            self.survivors.append(mutant)
+            return "SURVIVED"
+        self.killers[mutant] = killer
+        self._unconfirmed.append(mutant)
+        if killer in recent:
+            recent.remove(killer)
+        recent.append(killer)
+        return f"killed by {killer.rpartition('/')[2]}:"
 
-    def _fails_in_fork(self, test: str) -> bool:
+    def _confirm(self) -> None:
+        """See the tests pass that failed; else try again what they failed with, in databases as they were made."""
+        assert self.measures is not None
+        mutants, self._unconfirmed = self._unconfirmed, []
+        doubtful = self._failing(sorted({self.killers[mutant] for mutant in mutants}))
+        if not doubtful:
+            return
+        self._restore()
+        for test in self._failing(doubtful):
+            self.tell(f"fails without a mutant: {test}")
+            self.measures.forget(test)
+        for mutant in mutants:
+            if self.killers[mutant] in doubtful:
+                del self.killers[mutant]
+                self.tell(f"again: {self._try(mutant)} {mutant}")
+                self._restore()
+        self._unconfirmed = []
+
+    def _failing(self, tests: Sequence[str]) -> list[str]:
+        """Those of some tests that fail without a mutant."""
         try:
-            return in_fork(lambda: self._fails([test]), 60) is not None
+            failing: list[str] = in_fork(lambda: [test for test in tests if self._fails([test])], 20 + 10 * len(tests))
         except NoResult:
-            return True
+            return list(tests)
+        return failing
 
     def _fails_with(self, mutant: Mutant, tests: Sequence[str]) -> str | None:
         try:
-            swap_code(mutant)
+            swap_code(mutant, self.functions)
         except CannotSwap:
             return _UNSEEN
         return self._fails(tests)
@@ -170,9 +206,6 @@ class MutationSession:
                 return item.nodeid
         connections.close_all()
         return None
-
-
-_UNSEEN = ""
 
 
 class Chosen:
