@@ -11,6 +11,8 @@ from .mutants import Mutant, file_of
 
 __all__ = ["Measures"]
 
+_LINES = 10_000  # No module is longer.
+
 
 @dataclass
 class Measures:
@@ -32,15 +34,23 @@ class Measures:
         """Take over which tests ran which lines."""
         for file in files:
             for line, contexts in data.contexts_by_lineno(file).items():
-                self.tests[file, line] = {test for test in contexts if test in self.seconds}
+                known = self.tests.setdefault((file, line), set())
+                known.update(test for test in contexts if test in self.seconds)
 
-    def telling(self, mutant: Mutant, budget_s: float) -> list[str]:
-        """The tests that run what a mutant changes, as many as fit: first those that run little else, and quickly."""
+    def telling(self, mutant: Mutant, budget_s: float, early: bool = False) -> list[str]:
+        """The tests that run what a mutant changes, as many as fit: first those that run little else, and quickly.
+
+        Args:
+            mutant: one of a guard's.
+            budget_s: how long they may take together.
+            early: whether its effect may be on what was made before the tests: any of the module's may notice it.
+        """
         first, last = mutant.around
-        for lines in ([mutant.line], range(first + 1, last + 1), range(1, last + 1)):
-            if found := self._running(mutant, lines):
-                return self._fitting(found, budget_s)
-        return []
+        # An expression is often run without its first line.
+        found = self._running(mutant, [mutant.line]) or self._running(mutant, range(first + 1, last + 1))
+        if early and not found:
+            found = self._running(mutant, range(1, _LINES + 1))
+        return self._fitting(found, budget_s)
 
     def _fitting(self, found: set[str], budget_s: float) -> list[str]:
         breadth = self._breadth
@@ -65,9 +75,8 @@ class Measures:
             tests.discard(test)
 
     def ran_early(self, mutant: Mutant) -> bool:
-        """Tell whether the function that a mutant changes ran before the first test."""
-        first, last = mutant.around
-        return any((str(file_of(mutant.module)), line) in self.early for line in range(first + 1, last + 1))
+        """Tell whether what a mutant changes ran before the first test."""
+        return (str(file_of(mutant.module)), mutant.line) in self.early
 
     def _running(self, mutant: Mutant, lines: Iterable[int]) -> set[str]:
         return set().union(*(self.tests.get((str(file_of(mutant.module)), line), ()) for line in lines))

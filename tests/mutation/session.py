@@ -107,27 +107,29 @@ class MutationSession:
         if self.measures is None:
             self._early.stop()
             early = {(file, line) for file in self._files for line in self._early.get_data().lines(file) or ()}
-            self.measures = in_fork(self._measured, _MEASURING_S)
-            self.measures.early = early
+            self.measures = Measures(early=early)
+        known = {*self.measures.seconds, *self.measures.failed}
+        if new := [name for name in self.items if name not in known]:
+            self.measures = in_fork(lambda: self._measured(new), _MEASURING_S)
             self.keep(self.measures)
             self._restore()
 
-    def _measured(self) -> Measures:
-        measures = Measures()
+    def _measured(self, tests: Sequence[str]) -> Measures:
+        assert self.measures is not None
         coverage = Coverage(data_file=None, config_file=False, include=self._files)
         coverage.start()
-        for number, name in enumerate(self.items, 1):
+        for number, name in enumerate(tests, 1):
             if number % 100 == 0:
-                self.tell(f"{number}/{len(self.items)} tests measured")
+                self.tell(f"{number}/{len(tests)} tests measured")
             coverage.switch_context(name)
             began = time.monotonic()
             if self._fails([name]):
-                measures.failed.append(name)
+                self.measures.failed.append(name)
             else:
-                measures.seconds[name] = time.monotonic() - began
+                self.measures.seconds[name] = time.monotonic() - began
         coverage.stop()
-        measures.read(coverage.get_data(), self._files)
-        return measures
+        self.measures.read(coverage.get_data(), self._files)
+        return self.measures
 
     def _try_all(self) -> None:
         for number, mutant in enumerate(self.mutants, 1):
@@ -143,7 +145,7 @@ class MutationSession:
         tests.sort(key=lambda test: -recent.index(test) if test in recent else 1)
         timeout_s = 15 + 4 * sum(self.measures.seconds[test] for test in tests)
         try:
-            killer = in_fork(lambda: self._fails_with(mutant, tests), timeout_s) if tests else _UNSEEN
+            killer = in_fork(lambda: self._fails_with(mutant, tests), timeout_s) if tests else None
         except NoResult as reason:
             self._restore()
             self.killers[mutant] = str(reason)

@@ -10,7 +10,7 @@ from django.test import override_settings
 from django_schemas import schema_context
 from django_schemas.alias import SchemaAlias
 from django_schemas.exceptions import ConfigError, NoActiveSchema, SchemaMismatch
-from django_schemas.places import place, placed_using
+from django_schemas.places import instance_alias, place, placed_using
 from django_schemas.routers import ExplicitRouter
 from django_schemas.target import Target, target_is
 from tests.apps.depot.models import Contract
@@ -100,6 +100,37 @@ def test_instance_without_a_place_says_nothing() -> None:
     """An object that was never saved, or is of no environment, leaves it to what comes next."""
     with schema_context("default", "acme"):
         assert place(Owner, instance=Owner()) == place(Owner, instance=made_in(REGISTRY, Plan)) == ACME
+
+
+def test_object_that_was_given_a_plain_alias() -> None:
+    """It is of the active schema of its model on that database, else of the single one; of no other database's."""
+    plain: Any = "default"
+    elsewhere: Any = "shard2"
+    assert repr(instance_alias(made_in(plain, Plan), ("registry",))) == repr(REGISTRY)
+    assert repr(instance_alias(made_in(plain, User), ("registry", "tenant"))) == repr(REGISTRY)
+    with schema_context("default", "acme"):
+        assert repr(instance_alias(made_in(plain), ("tenant",))) == repr(ACME)
+        assert repr(instance_alias(made_in(plain, User), ("registry", "tenant"))) == repr(ACME)
+        assert repr(instance_alias(made_in(plain, User), ("registry",))) == repr(REGISTRY)
+        found = [
+            instance_alias(made_in(elsewhere), ("tenant",)),
+            instance_alias(made_in(elsewhere, Plan), ("registry",)),
+            instance_alias(made_in(plain), ("registry",)),
+            instance_alias(made_in(plain, Leaflet), ("tenant",)),
+            instance_alias(Owner(), ("tenant",)),
+            instance_alias("default", ("tenant",)),
+        ]
+        with schema_context("shard2", "initech"):
+            assert repr(instance_alias(made_in(plain), ("tenant",))) == repr(ACME)
+    assert found == [None] * 6
+    assert instance_alias(made_in(plain), ("tenant",)) is None
+
+
+def test_object_that_was_given_the_plain_alias_of_a_replica() -> None:
+    """It is of the schema that is active on the primary."""
+    replica: Any = "default-read1"
+    with override_databases(REPLICATED), schema_context("default", "acme"):
+        assert repr(instance_alias(made_in(replica), ("tenant",))) == repr(ACME)
 
 
 def test_place_is_the_primary() -> None:
