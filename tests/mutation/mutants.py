@@ -242,19 +242,14 @@ def _other_constants(node: ast.Constant) -> Iterator[ast.AST]:
 
 
 def _other_calls(call: ast.Call) -> Iterator[ast.AST]:
-    """Call without a keyword, with None for a value, or something else."""
+    """Call something else, or without what may be left out."""
     match call.func:
         case ast.Name(id=name) if name in _NAMES:
             yield _with(call, func=ast.Name(_NAMES[name], ast.Load()))
         case ast.Name(id=name) if name in _TRANSPARENT:
             yield call.args[0]
-        case ast.Name(id="isinstance" | "issubclass" | "getattr" | "hasattr" | "len" | "super" | "type" | "vars"):
-            return  # Conditions are forced elsewhere; the rest is a TypeError.
         case ast.Attribute(attr=name) if name in _METHODS:
             yield _with(call, func=_with(call.func, attr=_METHODS[name]))
-    for index, argument in enumerate(call.args):
-        if not isinstance(argument, ast.Starred) and not _is_none(argument) and not (_is_cast(call) and index == 0):
-            yield _with(call, args=[*call.args[:index], ast.Constant(None), *call.args[index + 1 :]])
     if call.args and isinstance(call.args[-1], ast.Starred):
         yield _with(call, args=call.args[:-1])
     for index in range(len(call.keywords)):

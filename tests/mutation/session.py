@@ -140,7 +140,9 @@ class MutationSession:
     def _try(self, mutant: Mutant) -> str:
         """Run the tests that run what a mutant changes, those first that killed others in the same function."""
         assert self.measures is not None
-        tests = self.measures.telling(mutant, self.budget_s)
+        early = self.measures.ran_early(mutant)
+        # If it survives it is tried again from the start.
+        tests = self.measures.telling(mutant, self.budget_s / (5 if early else 1))
         recent = self._recent[mutant.scope]
         tests.sort(key=lambda test: -recent.index(test) if test in recent else 1)
         timeout_s = 15 + 4 * sum(self.measures.seconds[test] for test in tests)
@@ -150,7 +152,7 @@ class MutationSession:
             self._restore()
             self.killers[mutant] = str(reason)
             return f"killed: {reason}:"
-        if killer == _UNSEEN or (killer is None and self.measures.ran_early(mutant)):
+        if killer == _UNSEEN or (killer is None and early):
             self.unseen.append(mutant)
             return "later"
         if killer is None:

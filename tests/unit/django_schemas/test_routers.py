@@ -6,13 +6,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db.migrations.state import ProjectState
 from django.test import override_settings
+from django.test.utils import isolate_apps
 
-from django_schemas import schema_context
+from django_schemas import models, schema_context
 from django_schemas.alias import SchemaAlias
 from django_schemas.exceptions import ConfigError, NoActiveSchema, SchemaMismatch
 from django_schemas.places import instance_alias, place, placed_using
 from django_schemas.routers import ExplicitRouter
-from django_schemas.target import Target, target_is
+from django_schemas.target import Target, records_unread, target_is
 from tests.apps.depot.models import Contract
 from tests.apps.garage.models import Badge, Car, Owner
 from tests.apps.leaflets.models import Leaflet
@@ -158,6 +159,12 @@ def test_alias_given_by_hand(model: Any, using: str, carried: SchemaAlias | None
         assert repr(placed_using(model, using, carried)) == repr(expected)
 
 
+def test_alias_given_by_hand_of_a_database_further_out() -> None:
+    """The active schema of this very database counts, also if one of another database is active within."""
+    with schema_context("default", "globex"), schema_context("shard2", "initech"):
+        assert repr(placed_using(Owner, "default", None)) == repr(GLOBEX)
+
+
 def test_replica_given_by_hand() -> None:
     """A replica's alias means the same schemas as its primary's, in the replica."""
     databases = {"default": {"ENVIRONMENTS": ["registry", "tenant"]}, "default-read1": {}}
@@ -199,6 +206,25 @@ def test_relations_to_a_single_schema_environment() -> None:
     assert router.allow_relation(plan, made_in(INITECH)) is True
     with pytest.raises(SchemaMismatch):
         router.allow_relation(made_in(SchemaAlias("shard2", "north", "depot"), Contract), plan)
+
+
+def test_relations_without_a_constraint_of_models_that_have_others() -> None:
+    """Only the relations between the two models count, each of them."""
+    plan = made_in(REGISTRY, Plan)
+    assert router.allow_relation(made_in(INITECH, Badge), plan) is True
+    with isolate_apps("tests.apps.garage"):
+
+        class Bill(models.Model):
+            plan = models.ForeignKey(Plan, models.CASCADE, db_constraint=False, related_name="+")
+            old_plan = models.ForeignKey(Plan, models.CASCADE, related_name="+")
+
+            class Meta:
+                app_label = "garage"
+                db_environment = "tenant"
+
+    for one, two in ((made_in(INITECH, Bill), plan), (plan, made_in(INITECH, Bill))):
+        with pytest.raises(SchemaMismatch):
+            router.allow_relation(one, two)
 
 
 def test_relations_between_two_multi_schema_environments() -> None:
@@ -286,6 +312,15 @@ def test_allow_migrate_with_an_unknown_hint() -> None:
     """A hint that names no environment is an error, and does not skip the operation in silence."""
     with target_is(TENANT_TARGET), pytest.raises(ConfigError, match="'tennant' is not in DATABASE_ENVIRONMENTS"):
         router.allow_migrate("default", "garage", environment="tennant")
+
+
+def test_allow_migrate_while_records_are_unread() -> None:
+    """Django finds nothing to check the records of where environments are hosted, and elsewhere what it always does."""
+    with records_unread():
+        assert router.allow_migrate("default", "platform", model_name="plan") is False
+        assert router.allow_migrate("default", "leaflets", model_name="leaflet") is False
+        assert router.allow_migrate("plain", "leaflets", model_name="leaflet") is None
+    assert router.allow_migrate("default", "platform", model_name="plan") is True
 
 
 def test_historic_model_outside_of_a_migration() -> None:
