@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db.migrations.state import ProjectState
+from django.db.migrations.state import ModelState, ProjectState
+from django.db.models import AutoField, options
 from django.test import override_settings
 from django.test.utils import isolate_apps
 
 from django_schemas import models, schema_context
 from django_schemas.alias import SchemaAlias
 from django_schemas.exceptions import ConfigError, NoActiveSchema, SchemaMismatch
-from django_schemas.places import instance_alias, place, placed_using
+from django_schemas.places import instance_alias, place, placed_using, refuse_other, single_home
 from django_schemas.routers import ExplicitRouter
 from django_schemas.target import Target, records_unread, target_is
 from tests.apps.depot.models import Contract
@@ -67,6 +68,32 @@ def test_single_schema_needs_no_declaration() -> None:
         assert router.db_for_write(Plan) == REGISTRY
 
 
+def test_single_home() -> None:
+    """It is found among several environments, wherever it stands."""
+    assert single_home(("tenant", "registry")) == single_home(("registry",)) == REGISTRY
+    assert single_home(("tenant", "depot")) is None
+
+
+def test_model_that_django_names_no_more() -> None:
+    """Of a raw query that was made by hand Django does not say the model: no opinion."""
+    assert (router.db_for_read(None), router.db_for_write(None)) == (None, None)
+
+
+def test_router_without_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no model was taken up there is no router: it would look for adopted ones in `public`."""
+    monkeypatch.setattr(options, "DEFAULT_NAMES", ())
+    with pytest.raises(ConfigError, match="'django_schemas' is not in INSTALLED_APPS"):
+        ExplicitRouter()
+
+
+def test_objects_that_may_be_used_anywhere() -> None:
+    """A place refuses objects of its own models that are of another place, and no others."""
+    for other in (made_in(REGISTRY, Plan), made_in(GLOBEX, Leaflet), Owner(), "default", None):
+        refuse_other(ACME, other)
+    with pytest.raises(SchemaMismatch):
+        refuse_other(ACME, made_in(REGISTRY, User))
+
+
 def test_order_of_what_counts() -> None:
     """The instance's place counts before the active one, the queryset's too, and that before the single schema."""
     with schema_context("default", "globex"):
@@ -85,6 +112,14 @@ def test_adopted_model_follows_the_innermost_context() -> None:
         with schema_context("default", "registry"):
             assert place(User) == REGISTRY
         assert place(User, placement=REGISTRY) == REGISTRY
+    assert place(User, instance=made_in(ACME, User), placement=REGISTRY) == ACME
+
+
+def test_queryset_of_another_environment_does_not_count() -> None:
+    """What a queryset carries for other models than these says nothing of them."""
+    assert place(Plan, placement=ACME) == REGISTRY
+    with schema_context("default", "globex"):
+        assert place(Owner, placement=REGISTRY) == GLOBEX
 
 
 def test_instance_and_queryset_of_two_schemas() -> None:
@@ -237,12 +272,22 @@ def test_adopted_objects_of_registry_and_tenant() -> None:
     """A user of the registry and a badge of a tenant are of two schemas: the badge's key means the tenant's users."""
     with pytest.raises(SchemaMismatch):
         router.allow_relation(made_in(ACME, Badge, pk=1), made_in(REGISTRY, User, pk=1))
+    with pytest.raises(SchemaMismatch):
+        router.allow_relation(made_in(REGISTRY, User, pk=1), made_in(ACME, Badge, pk=1))
 
 
 def test_relations_of_others() -> None:
     """On objects that are of no schema the router has no opinion."""
     assert router.allow_relation(made_in(ACME), Leaflet()) is None
+    assert router.allow_relation(Leaflet(), made_in(ACME)) is None
     assert router.allow_relation(Leaflet(), Leaflet()) is None
+
+
+def test_relations_of_others_that_were_saved_by_an_alias_of_ours() -> None:
+    """They are where their alias says, and may be related there."""
+    assert router.allow_relation(made_in(ACME, Leaflet), made_in(ACME, Leaflet)) is True
+    with pytest.raises(SchemaMismatch):
+        router.allow_relation(made_in(ACME, Leaflet), made_in(GLOBEX, Leaflet))
 
 
 TENANT_TARGET = Target("default", ACME, ("acme",))
@@ -289,6 +334,36 @@ def test_allow_migrate_with_an_active_placement() -> None:
         assert router.allow_migrate("shard2", "garage", model_name="owner") is False
 
 
+def test_allow_migrate_in_a_place() -> None:
+    """Asked for a place, as by what flushes or serializes one, it allows the models of that environment alone."""
+    labels = {"plan": "platform", "owner": "garage", "user": "auth", "leaflet": "leaflets"}
+    with target_is(REGISTRY_TARGET):
+        found = {name: router.allow_migrate(ACME, label, model_name=name) for name, label in labels.items()}
+    assert found == {"plan": False, "owner": True, "user": True, "leaflet": False}
+
+
+def test_allow_migrate_on_another_database_than_the_targets() -> None:
+    """What is migrated on one database says nothing of another."""
+    with target_is(TENANT_TARGET):
+        assert router.allow_migrate("shard2", "garage", model_name="owner") is False
+        assert router.allow_migrate("shard2", "leaflets", model_name="leaflet") is None
+
+
+def test_allow_migrate_by_the_model() -> None:
+    """The model alone says its name, and one that is no more says where it was."""
+    state = ProjectState()
+    state.add_model(ModelState("leaflets", "Gone", [("id", AutoField(primary_key=True))], {"db_environment": "tenant"}))
+    gone = state.apps.get_model("leaflets", "Gone")
+    with target_is(TENANT_TARGET):
+        assert router.allow_migrate("default", "auth", model=User) is True
+        assert router.allow_migrate("default", "platform", model=Plan) is False
+        assert router.allow_migrate("default", "leaflets", model_name="gone", model=gone) is True
+        assert router.allow_migrate("default", "leaflets", model=gone) is True
+        assert router.allow_migrate("default", "leaflets", model=Leaflet) is False
+    with target_is(NO_TARGET):
+        assert router.allow_migrate("default", "leaflets", model=Leaflet) is None
+
+
 def test_allow_migrate_of_an_operation_without_model() -> None:
     """RunPython and RunSQL run where their app has models, or where their hint says."""
     found = {}
@@ -329,6 +404,7 @@ def test_historic_model_outside_of_a_migration() -> None:
     assert router.db_for_write(model) is None
     with target_is(TENANT_TARGET):
         assert router.db_for_write(model) == "default"
+        assert router.db_for_write(Leaflet) is None
 
 
 def override_databases(databases: Any) -> override_settings:
