@@ -1,6 +1,6 @@
 """Which modules are the guards, and which tests are to notice a change of them."""
 
-__all__ = ["GUARDS", "TESTS"]
+__all__ = ["AT_IMPORT", "GUARDS", "TESTS"]
 
 GUARDS = (
     "django_schemas.alias",
@@ -15,6 +15,18 @@ GUARDS = (
     "tenancy.middleware",
     "tenancy.resolvers",
 )
+
+AT_IMPORT = (
+    "Ambient.__init__",
+    "ExplicitRouter.__init__",
+    "_guarded_class",
+    "guard_descriptors",
+    "guard_manager_class",
+    "mixed",
+    "placed_queryset_class",
+    "plain_class",
+)
+"""What runs as models are prepared, and is not to be seen in a process where they are."""
 
 _SCHEMAS = "tests/integration/django_schemas"
 _TENANCY = "tests/integration/tenancy"

@@ -17,7 +17,7 @@ from pytest_django.plugin import blocking_manager_key
 
 from .databases import Copies
 from .forks import NoResult, in_fork
-from .guards import GUARDS
+from .guards import AT_IMPORT, GUARDS
 from .loading import CannotSwap, functions_of, swap_code
 from .measures import Measures
 from .mutants import Mutant, file_of
@@ -26,6 +26,7 @@ __all__ = ["Chosen", "MutationSession"]
 
 _MEASURING_S = 3600
 _BATCH = 40
+_REMEMBERED = 30
 _UNSEEN = ""
 
 
@@ -63,10 +64,7 @@ class MutationSession:
         self.unseen: list[Mutant] = []
         self._files = [str(file_of(module)) for module in GUARDS]
         self._unconfirmed: list[Mutant] = []
-        self._recent: dict[str, list[str]] = defaultdict(list)
-        self._early = Coverage(data_file=None, config_file=False, include=self._files)
-        if measures is None:
-            self._early.start()
+        self._killing: dict[str, list[str]] = defaultdict(list)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -105,9 +103,7 @@ class MutationSession:
 
     def _measure(self) -> None:
         if self.measures is None:
-            self._early.stop()
-            early = {(file, line) for file in self._files for line in self._early.get_data().lines(file) or ()}
-            self.measures = Measures(early=early)
+            self.measures = Measures()
         known = {*self.measures.seconds, *self.measures.failed}
         if new := [name for name in self.items if name not in known]:
             self.measures = in_fork(lambda: self._measured(new), _MEASURING_S)
@@ -140,11 +136,8 @@ class MutationSession:
     def _try(self, mutant: Mutant) -> str:
         """Run the tests that run what a mutant changes, those first that killed others in the same function."""
         assert self.measures is not None
-        early = self.measures.ran_early(mutant)
-        # If it survives it is tried again from the start.
-        tests = self.measures.telling(mutant, self.budget_s / (5 if early else 1))
-        recent = self._recent[mutant.scope]
-        tests.sort(key=lambda test: -recent.index(test) if test in recent else 1)
+        known = (*self._killing[mutant.scope], *self._killing[mutant.module])
+        tests = self.measures.telling(mutant, self.budget_s, known)
         timeout_s = 15 + 4 * sum(self.measures.seconds[test] for test in tests)
         try:
             killer = in_fork(lambda: self._fails_with(mutant, tests), timeout_s) if tests else None
@@ -152,7 +145,7 @@ class MutationSession:
             self._restore()
             self.killers[mutant] = str(reason)
             return f"killed: {reason}:"
-        if killer == _UNSEEN or (killer is None and early):
+        if killer == _UNSEEN or (killer is None and mutant.scope in AT_IMPORT):
             self.unseen.append(mutant)
             return "later"
         if killer is None:
@@ -160,9 +153,8 @@ class MutationSession:
             return "SURVIVED"
         self.killers[mutant] = killer
         self._unconfirmed.append(mutant)
-        if killer in recent:
-            recent.remove(killer)
-        recent.append(killer)
+        for where in (mutant.scope, mutant.module):
+            self._killing[where] = list(dict.fromkeys([killer, *self._killing[where]]))[:_REMEMBERED]
         return f"killed by {killer.rpartition('/')[2]}:"
 
     def _confirm(self) -> None:
