@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 from coverage import CoverageData
 
@@ -38,7 +38,8 @@ class Measures:
     def telling(self, mutant: Mutant, budget_s: float, known: Sequence[str] = (), early: bool = False) -> list[str]:
         """The tests that run what a mutant changes, as many as fit.
 
-        First those that are known to be telling, then those that run, quickly, what few others run of the module.
+        First those that are known to be telling; then in turns those that run little else, and those that run what few
+        others run of the module; the quick ones before.
 
         Args:
             mutant: one of a guard's.
@@ -52,14 +53,21 @@ class Measures:
         if early and not found:
             found = self._running(mutant, range(1, _LINES + 1))
         chosen, spent_s = [], 0.0
-        rarity = self._rarity(str(file_of(mutant.module)))
-        ranked = sorted(found, key=lambda test: (self.seconds[test] / rarity[test], test))
-        for test in dict.fromkeys([*(test for test in known if test in found), *ranked]):
+        rarity, breadth = self._rarity(str(file_of(mutant.module))), self._breadth
+        rare = sorted(found, key=lambda test: (self.seconds[test] / rarity[test], test))
+        narrow = sorted(found, key=lambda test: (self.seconds[test] * breadth[test], test))
+        in_turns = (test for pair in zip(narrow, rare, strict=True) for test in pair)
+        for test in dict.fromkeys([*(test for test in known if test in found), *in_turns]):
             spent_s += self.seconds[test]
             if chosen and spent_s > budget_s:
                 break
             chosen.append(test)
         return chosen
+
+    @cached_property
+    def _breadth(self) -> Counter[str]:
+        """How many lines of the guards each test runs."""
+        return Counter(test for tests in self.tests.values() for test in tests)
 
     @cache  # noqa: B019  # there is one
     def _rarity(self, file: str) -> Counter[str]:

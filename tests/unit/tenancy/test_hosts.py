@@ -82,8 +82,9 @@ def test_one_form(given: str, canonical: str) -> None:
 )
 def test_no_host(given: str) -> None:
     """What is no host name is refused."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="is not a valid host name") as caught:
         canonical_host(given)
+    assert caught.value.code == "invalid"
 
 
 def test_the_form_is_its_own_whatever_is_given() -> None:
