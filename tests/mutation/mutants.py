@@ -102,7 +102,8 @@ def parsed(module: str) -> ast.Module:
     return ast.parse(file_of(module).read_text(), str(file_of(module)))
 
 
-def mutants_of(module: str) -> list[Mutant]:
+@cache
+def mutants_of(module: str) -> tuple[Mutant, ...]:
     """All mutants of a module, in the order of its lines."""
     found: list[Mutant] = []
     names: Counter[str] = Counter()
@@ -116,7 +117,7 @@ def mutants_of(module: str) -> list[Mutant]:
             number = names[f"{scope}: {change}"]
             change += f" #{number}" if number > 1 else ""
             found.append(Mutant(module, scope, change, node.lineno, around, within_function, path, replacement))
-    return found
+    return tuple(found)
 
 
 def _walk(

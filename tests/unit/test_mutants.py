@@ -42,14 +42,14 @@ def test_mutants_compile_and_have_names_of_their_own(module: str) -> None:
 def test_what_people_read_is_left_alone() -> None:
     """No message, docstring, annotation or repr is changed."""
     changes = [str(one) for module in GUARDS for one in mutants_of(module)]
-    assert [one for one in changes if "__repr__" in one or "make both in one schema" in one or "f'" in one] == []
+    assert [
+        one for one in changes if "__repr__" in one or "make both in one schema" in one or "Compile the" in one
+    ] == []
 
 
 def test_property_is_swapped() -> None:
     """A mutant gets into functions that a class holds in another form."""
     module = "django_schemas.alias"
-    name = "SchemaAlias.primary: str.__eq__(self, self.db) -> str.__eq__(self, None)"
-    assert swapped(name, module, lambda: str(REPLICA.primary)) == "default"
     name = (
         "SchemaAlias.primary: self if str.__eq__(self, self.db) else "
         "SchemaAlias(self.db, self.schema, self.environment) -> self if True else "
