@@ -162,6 +162,8 @@ class MutationSession:
         assert self.measures is not None
         mutants, self._unconfirmed = self._unconfirmed, []
         doubtful = self._failing(sorted({self.killers[mutant] for mutant in mutants}))
+        # It may have been the one before, in that fork.
+        doubtful = [test for test in doubtful if self._failing([test])]
         if not doubtful:
             return
         self._restore()
