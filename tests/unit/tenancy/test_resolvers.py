@@ -63,3 +63,10 @@ def test_host_that_nobody_could_have() -> None:
     for _ in range(2):
         with pytest.raises(UnknownTenant):
             host_of(asking("[::1]"))
+
+
+def test_request_without_a_host() -> None:
+    """It is for the server's own name, as Django has it."""
+    request = RequestFactory(SERVER_NAME="Hooli.saas.test").get("/")
+    assert "HTTP_HOST" not in request.META
+    assert host_of(request) == "hooli.saas.test"
