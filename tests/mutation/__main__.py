@@ -18,7 +18,7 @@ from .explanations import explained
 from .forks import NoResult, in_fork
 from .guards import GUARDS, TESTS
 from .loading import import_mutant
-from .measures import Measures
+from .measures import Measures, digest
 from .mutants import Mutant, mutants_of
 from .session import Chosen, MutationSession
 
@@ -60,6 +60,8 @@ def _in_a_running_process(
     """Set up once, and try the mutants that can be put into a running process."""
     kept = options.measures is not None and options.measures.exists()
     measures = pickle.loads(options.measures.read_bytes()) if kept else None
+    if measures is not None and measures.sources != digest():
+        measures = None
 
     def keep(found: Measures) -> None:
         if options.measures is not None:

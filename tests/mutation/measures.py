@@ -4,14 +4,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from hashlib import sha256
 
 from coverage import CoverageData
 
+from .guards import GUARDS
 from .mutants import Mutant, file_of
 
-__all__ = ["Measures"]
+__all__ = ["Measures", "digest"]
 
 _LINES = 10_000  # No module is longer.
+
+
+def digest() -> str:
+    """A digest of the guards as they are: lines that were measured in others are none of theirs."""
+    return sha256(b"".join(file_of(module).read_bytes() for module in GUARDS)).hexdigest()
 
 
 @dataclass(eq=False)
@@ -22,11 +29,13 @@ class Measures:
         seconds: how long each takes that passes, by its id.
         tests: which run a line, by its file and number.
         failed: those that failed.
+        sources: a digest of the modules that were measured.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
     tests: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
+    sources: str = field(default_factory=lambda: digest())
 
     def read(self, data: CoverageData, files: Sequence[str]) -> None:
         """Take over which tests ran which lines."""
