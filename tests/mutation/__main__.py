@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.mutation", description="Mutants of the guards.")
     parser.add_argument("--only", nargs="+", choices=GUARDS, metavar="MODULE", help="Mutants of these modules alone.")
-    parser.add_argument("--budget", type=float, default=20, metavar="SECONDS", help="For the tests of one mutant.")
+    parser.add_argument("--budget", type=float, default=20, metavar="SECONDS", help="For the tests of one mutant, at first.")
     parser.add_argument("--again", type=Path, metavar="FILE", help="Those that FILE names, and the explained ones.")
     parser.add_argument("--measures", type=Path, metavar="FILE", help="Keep there which test runs what, or read it.")
     return parser.parse_args(arguments)
@@ -67,7 +67,7 @@ def _in_a_running_process(
         if options.measures is not None:
             options.measures.write_bytes(pickle.dumps(found))
 
-    session = MutationSession(mutants, options.budget, measures, keep, _tell)
+    session = MutationSession(mutants, options.budget, explained(), measures, keep, _tell)
     status = pytest.main([*_PYTEST, *TESTS], plugins=[session])
     if session.measures is None or status != 0:
         raise SystemExit(f"pytest ended with {status}.")

@@ -6,7 +6,7 @@ what a mutant wrote to the databases must not pass for the next one's fault.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -27,6 +27,8 @@ __all__ = ["Chosen", "MutationSession"]
 _MEASURING_S = 3600
 _BATCH = 40
 _REMEMBERED = 30
+_LONGER = 30
+_SURVIVED = "SURVIVED"
 _UNSEEN = ""
 
 
@@ -36,6 +38,7 @@ class MutationSession:
     Args:
         mutants: those to try.
         budget_s: how long the tests of one may take.
+        explained: those that are known to survive.
         measures: what is known of the tests, if anything is.
         keep: is told it else, once it is known.
         tell: is told what became of each.
@@ -50,12 +53,14 @@ class MutationSession:
         self,
         mutants: Sequence[Mutant],
         budget_s: float,
+        explained: Collection[str],
         measures: Measures | None,
         keep: Callable[[Measures], object],
         tell: Callable[[str], object],
     ) -> None:
         self.mutants = mutants
         self.budget_s = budget_s
+        self.explained = explained
         self.measures = measures
         self.keep = keep
         self.tell = tell
@@ -134,10 +139,18 @@ class MutationSession:
                 self._confirm()
 
     def _try(self, mutant: Mutant) -> str:
-        """Run the tests that run what a mutant changes, those first that killed others in the same function."""
+        """Run the tests that run what a mutant changes; many more if it seems to survive, and is not explained."""
+        outcome = self._tried(mutant, self.budget_s)
+        if outcome == _SURVIVED and str(mutant) not in self.explained:
+            outcome = self._tried(mutant, self.budget_s * _LONGER)
+        if outcome == _SURVIVED:
+            self.survivors.append(mutant)
+        return outcome
+
+    def _tried(self, mutant: Mutant, budget_s: float) -> str:
         assert self.measures is not None
         known = (*self._killing[mutant.scope], *self._killing[mutant.module])
-        tests = self.measures.telling(mutant, self.budget_s, known)
+        tests = self.measures.telling(mutant, budget_s, known)
         timeout_s = 15 + 4 * sum(self.measures.seconds[test] for test in tests)
         try:
             killer = in_fork(lambda: self._fails_with(mutant, tests), timeout_s) if tests else None
@@ -149,8 +162,7 @@ class MutationSession:
             self.unseen.append(mutant)
             return "later"
         if killer is None:
-            self.survivors.append(mutant)
-            return "SURVIVED"
+            return _SURVIVED
         self.killers[mutant] = killer
         self._unconfirmed.append(mutant)
         for where in (mutant.scope, mutant.module):
