@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.mutation", description="Mutants of the guards.")
     parser.add_argument("--only", nargs="+", choices=GUARDS, metavar="MODULE", help="Mutants of these modules alone.")
-    parser.add_argument("--budget", type=float, default=20, metavar="SECONDS", help="For the tests of one mutant, at first.")
+    parser.add_argument(
+        "--budget", type=float, default=20, metavar="SECONDS", help="For the tests of one mutant, at first."
+    )
     parser.add_argument("--again", type=Path, metavar="FILE", help="Those that FILE names, and the explained ones.")
     parser.add_argument("--measures", type=Path, metavar="FILE", help="Keep there which test runs what, or read it.")
     return parser.parse_args(arguments)
