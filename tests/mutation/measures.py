@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from hashlib import sha256
+from pathlib import Path
 
 from coverage import CoverageData
 
-from .guards import GUARDS
+from .guards import GUARDS, TESTS
 from .mutants import Mutant, file_of
 
 __all__ = ["Measures", "digest"]
@@ -17,8 +18,9 @@ _LINES = 10_000  # No module is longer.
 
 
 def digest() -> str:
-    """A digest of the guards as they are: lines that were measured in others are none of theirs."""
-    return sha256(b"".join(file_of(module).read_bytes() for module in GUARDS)).hexdigest()
+    """A digest of the guards and the tests as they are: what was measured of others is not true of these."""
+    files = [*map(file_of, GUARDS), *map(Path, TESTS)]
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @dataclass(eq=False)
@@ -29,7 +31,7 @@ class Measures:
         seconds: how long each takes that passes, by its id.
         tests: which run a line, by its file and number.
         failed: those that failed.
-        sources: a digest of the modules that were measured.
+        sources: a digest of the guards and the tests that were measured.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
