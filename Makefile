@@ -21,7 +21,7 @@ FIND_PYTHON := for python in $(PYTHONS); do \
 PYTEST = set -a; urls=$$($(RUN) -m tools.postgres standby) && eval "$$urls" && $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test chaos browser lint format types docs bench django-suite pg pg-stop build clean
+.PHONY: help demo serve test chaos browser lint format types docs bench django-suite mutants pg pg-stop build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: $(VENV)/.ready-bench  ## measure; BENCH_ARGS chooses
 
 django-suite: $(READY)  ## run Django's own tests on the backend; SUITE_ARGS chooses
 	@$(RUN) -m tests.django_suite $(SUITE_ARGS)
+
+mutants: $(READY)  ## see that tests notice each change of the guards; MUTANTS_ARGS chooses
+	@$(RUN) -m tests.mutation $(MUTANTS_ARGS)
 
 pg: $(READY)  ## start the development PostgreSQL and print its URLs
 	@$(RUN) -m tools.postgres url

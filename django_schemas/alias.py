@@ -68,7 +68,7 @@ class SchemaAlias(str):
             return str.__eq__(self, other)
         if isinstance(other, SchemaAlias):
             return self.schema == other.schema and str.__eq__(self, other)
-        return str.__eq__(self, other) if isinstance(other, str) else NotImplemented
+        return str.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
         equal = self.__eq__(other)

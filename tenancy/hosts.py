@@ -41,7 +41,7 @@ def _idna(host: str, name: str) -> str:
     try:
         # There and back, since a label that is punycode already may stand for what has another form.
         readable = idna.decode(name, uts46=True, std3_rules=True)
-        encoded = idna.encode(readable, uts46=True, std3_rules=True).decode("ascii")
+        encoded = idna.encode(readable).decode("ascii")
         if idna.decode(encoded) == readable:
             return encoded
     except (UnicodeError, IndexError) as error:

@@ -152,6 +152,13 @@ def test_object_joined_from_another_environment(acme: Place, globex: Place) -> N
     assert seen(globex(Owner).objects.filter(plan=joined)) == [("Ada", "default.globex")]
 
 
+def test_no_object_joined_from_another_environment(acme: Place) -> None:
+    """An owner without a plan is read along with none."""
+    owners = acme(Owner).objects
+    assert owners.filter(plan=None).count() == 2
+    assert [owner.plan for owner in owners.select_related("plan")] == [None, None]
+
+
 def test_join_of_two_databases_is_refused(initech: Place, nothing_sent: Watch) -> None:
     """The registry is in another database than initech: a join over both is refused, and names both."""
     for query in (initech(Owner).objects.filter(plan__name="gold"), initech(Owner).objects.select_related("plan")):

@@ -428,6 +428,20 @@ def test_queries_within_one_schema(query: Any, acme: Place, globex: Place, inite
         assert "public" not in answer
 
 
+def test_subquery_that_was_made_nowhere(acme: Place, globex: Place) -> None:
+    """A query that was made while nothing was active is asked where it is put into, whatever is active by then."""
+    tagged = Car.objects.filter(tags__name="old")
+    red = Tag.objects.filter(name="red")
+    for active in (nullcontext(), globex.active()):
+        with active:
+            for place in (acme, globex):
+                owners = place(Owner).objects
+                assert seen(owners.filter(pk__in=tagged.values("owner"))) == [("Ada", place.witness)]
+                assert seen(owners.filter(Exists(tagged.filter(owner=OuterRef("pk"))))) == [("Ada", place.witness)]
+                named = owners.annotate(red=Subquery(red.values("witness")[:1])).values_list("red", flat=True)
+                assert set(named) == {place.witness}
+
+
 def test_one_connection_for_all_schemas(acme: Place, globex: Place) -> None:
     """Schemas of a database share its one connection, under its plain alias."""
     with acme.active():

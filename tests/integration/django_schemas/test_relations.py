@@ -70,6 +70,22 @@ def test_reverse_manager_writes(acme: Place, globex: Place) -> None:
     assert seen(globex.ada.car_set.all()) == [("Beetle", "default.globex"), ("Unimog", "default.globex")]
 
 
+def test_many_to_many_is_counted_in_its_own_table(acme: Place, sent: Any) -> None:
+    """As in Django: without a join, if the manager at the other end is none of the project's; once it is prefetched,
+    without a query.
+    """
+    with sent() as statements:
+        assert (acme.beetle.tags.count(), acme.beetle.tags.exists()) == (2, True)
+    assert ["JOIN" in sql for sql in statements] == [False, False]
+    with sent() as statements:
+        assert (acme.red.car_set.count(), acme.red.car_set.exists()) == (2, True)
+    assert ["JOIN" in sql for sql in statements] == [True, True]
+    beetle = acme(Car).objects.prefetch_related("tags").get(name="Beetle")
+    with sent() as statements:
+        assert (beetle.tags.count(), beetle.tags.exists()) == (2, True)
+    assert statements == []
+
+
 def test_many_to_many_writes(acme: Place, globex: Place) -> None:
     """create, add, remove, set and clear of a many-to-many relation too; by key as well as by object."""
     new = acme.beetle.tags.create(name="new", witness="default.acme")

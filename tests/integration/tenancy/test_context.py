@@ -12,6 +12,7 @@ from django.db.models.signals import post_save
 
 from django_schemas import active_placement, wrap_context
 from tenancy import current_tenant, tenant_context
+from tenancy.context import current_owner
 from tenancy.exceptions import TenantNotActive
 from tenancy.models import Tenant
 from tests.apps.garage.models import Tag
@@ -42,6 +43,12 @@ class TestOneThread:
                     {"umbrella"},
                 )
             assert (current_tenant(), active_placement()) == (hooli, hooli.placement)
+
+    def test_owner(self, hooli: Tenant) -> None:
+        """What is made for the current tenant names it by its key; on the public host it names nobody."""
+        assert current_owner() == ""
+        with tenant_context(hooli):
+            assert current_owner() == str(hooli.pk)
 
     def test_may_be_entered_while_entered(self, hooli: Tenant, umbrella: Tenant) -> None:
         """One context object is no more than the tenant it names: it can be entered again within itself."""

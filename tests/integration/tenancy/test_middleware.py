@@ -114,6 +114,20 @@ def test_public_host(tenants: Any) -> None:
     assert get("SAAS.test:80").json() == {"tenant": None, "users": 0}
 
 
+def test_base_domain_that_a_tenant_registered(hooli: Tenant) -> None:
+    """A row of the registry does not take the public host from the platform."""
+    Domain.objects.create(host="saas.test", tenant=hooli)
+    assert get("saas.test").json() == {"tenant": None, "users": 0}
+
+
+def test_slug_alone_is_no_host(hooli: Tenant, settings: Any) -> None:
+    """Where there is no base domain there are no sub-domains of it: a host of one label is nobody's."""
+    settings.TENANCY = {key: value for key, value in settings.TENANCY.items() if key != "BASE_DOMAIN"}
+    assert get("hooli").status_code == 404
+    settings.TENANCY = {**settings.TENANCY, "BASE_DOMAIN": ""}
+    assert get("hooli").status_code == 404
+
+
 def test_public_host_without_urls(tenants: Any, settings: Any) -> None:
     """Without PUBLIC_URLCONF the bare base domain is 404."""
     settings.TENANCY = {key: value for key, value in settings.TENANCY.items() if key != "PUBLIC_URLCONF"}

@@ -64,6 +64,11 @@ class TestPath:
         request = Client().get("/t/hooli/where/", headers={"host": "saas.test"}).wsgi_request
         assert (request.path_info, request.path) == ("/t/hooli/where/", "/t/hooli/where/")
 
+    def test_any_host_where_there_is_no_base_domain(self, settings: Any) -> None:
+        """Without one no host names a tenant, so a path may on each."""
+        settings.TENANCY = {**settings.TENANCY, "BASE_DOMAIN": ""}
+        assert get("elsewhere.test", "/t/hooli/").json() == expected("hooli")
+
     @pytest.mark.parametrize(
         ("host", "path"),
         [

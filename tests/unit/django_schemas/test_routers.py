@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db.migrations.state import ProjectState
+from django.db.migrations.state import ModelState, ProjectState
+from django.db.models import AutoField, options
 from django.test import override_settings
+from django.test.utils import isolate_apps
 
-from django_schemas import schema_context
+from django_schemas import models, schema_context
 from django_schemas.alias import SchemaAlias
 from django_schemas.exceptions import ConfigError, NoActiveSchema, SchemaMismatch
-from django_schemas.places import place, placed_using
+from django_schemas.places import instance_alias, place, placed_using, refuse_other, single_home
 from django_schemas.routers import ExplicitRouter
-from django_schemas.target import Target, target_is
+from django_schemas.target import Target, records_unread, target_is
 from tests.apps.depot.models import Contract
 from tests.apps.garage.models import Badge, Car, Owner
 from tests.apps.leaflets.models import Leaflet
@@ -66,6 +68,32 @@ def test_single_schema_needs_no_declaration() -> None:
         assert router.db_for_write(Plan) == REGISTRY
 
 
+def test_single_home() -> None:
+    """It is found among several environments, wherever it stands."""
+    assert single_home(("tenant", "registry")) == single_home(("registry",)) == REGISTRY
+    assert single_home(("tenant", "depot")) is None
+
+
+def test_model_that_django_names_no_more() -> None:
+    """Of a raw query that was made by hand Django does not say the model: no opinion."""
+    assert (router.db_for_read(None), router.db_for_write(None)) == (None, None)
+
+
+def test_router_without_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no model was taken up there is no router: it would look for adopted ones in `public`."""
+    monkeypatch.setattr(options, "DEFAULT_NAMES", ())
+    with pytest.raises(ConfigError, match="'django_schemas' is not in INSTALLED_APPS"):
+        ExplicitRouter()
+
+
+def test_objects_that_may_be_used_anywhere() -> None:
+    """A place refuses objects of its own models that are of another place, and no others."""
+    for other in (made_in(REGISTRY, Plan), made_in(GLOBEX, Leaflet), Owner(), "default", None):
+        refuse_other(ACME, other)
+    with pytest.raises(SchemaMismatch):
+        refuse_other(ACME, made_in(REGISTRY, User))
+
+
 def test_order_of_what_counts() -> None:
     """The instance's place counts before the active one, the queryset's too, and that before the single schema."""
     with schema_context("default", "globex"):
@@ -84,6 +112,14 @@ def test_adopted_model_follows_the_innermost_context() -> None:
         with schema_context("default", "registry"):
             assert place(User) == REGISTRY
         assert place(User, placement=REGISTRY) == REGISTRY
+    assert place(User, instance=made_in(ACME, User), placement=REGISTRY) == ACME
+
+
+def test_queryset_of_another_environment_does_not_count() -> None:
+    """What a queryset carries for other models than these says nothing of them."""
+    assert place(Plan, placement=ACME) == REGISTRY
+    with schema_context("default", "globex"):
+        assert place(Owner, placement=REGISTRY) == GLOBEX
 
 
 def test_instance_and_queryset_of_two_schemas() -> None:
@@ -100,6 +136,37 @@ def test_instance_without_a_place_says_nothing() -> None:
     """An object that was never saved, or is of no environment, leaves it to what comes next."""
     with schema_context("default", "acme"):
         assert place(Owner, instance=Owner()) == place(Owner, instance=made_in(REGISTRY, Plan)) == ACME
+
+
+def test_object_that_was_given_a_plain_alias() -> None:
+    """It is of the active schema of its model on that database, else of the single one; of no other database's."""
+    plain: Any = "default"
+    elsewhere: Any = "shard2"
+    assert repr(instance_alias(made_in(plain, Plan), ("registry",))) == repr(REGISTRY)
+    assert repr(instance_alias(made_in(plain, User), ("registry", "tenant"))) == repr(REGISTRY)
+    with schema_context("default", "acme"):
+        assert repr(instance_alias(made_in(plain), ("tenant",))) == repr(ACME)
+        assert repr(instance_alias(made_in(plain, User), ("registry", "tenant"))) == repr(ACME)
+        assert repr(instance_alias(made_in(plain, User), ("registry",))) == repr(REGISTRY)
+        found = [
+            instance_alias(made_in(elsewhere), ("tenant",)),
+            instance_alias(made_in(elsewhere, Plan), ("registry",)),
+            instance_alias(made_in(plain), ("registry",)),
+            instance_alias(made_in(plain, Leaflet), ("tenant",)),
+            instance_alias(Owner(), ("tenant",)),
+            instance_alias("default", ("tenant",)),
+        ]
+        with schema_context("shard2", "initech"):
+            assert repr(instance_alias(made_in(plain), ("tenant",))) == repr(ACME)
+    assert found == [None] * 6
+    assert instance_alias(made_in(plain), ("tenant",)) is None
+
+
+def test_object_that_was_given_the_plain_alias_of_a_replica() -> None:
+    """It is of the schema that is active on the primary."""
+    replica: Any = "default-read1"
+    with override_databases(REPLICATED), schema_context("default", "acme"):
+        assert repr(instance_alias(made_in(replica), ("tenant",))) == repr(ACME)
 
 
 def test_place_is_the_primary() -> None:
@@ -125,6 +192,12 @@ def test_alias_given_by_hand(model: Any, using: str, carried: SchemaAlias | None
     """A plain alias means the carried schema, else the active one, else the single one, of this very database."""
     with schema_context("default", "globex"):
         assert repr(placed_using(model, using, carried)) == repr(expected)
+
+
+def test_alias_given_by_hand_of_a_database_further_out() -> None:
+    """The active schema of this very database counts, also if one of another database is active within."""
+    with schema_context("default", "globex"), schema_context("shard2", "initech"):
+        assert repr(placed_using(Owner, "default", None)) == repr(GLOBEX)
 
 
 def test_replica_given_by_hand() -> None:
@@ -170,6 +243,25 @@ def test_relations_to_a_single_schema_environment() -> None:
         router.allow_relation(made_in(SchemaAlias("shard2", "north", "depot"), Contract), plan)
 
 
+def test_relations_without_a_constraint_of_models_that_have_others() -> None:
+    """Only the relations between the two models count, each of them."""
+    plan = made_in(REGISTRY, Plan)
+    assert router.allow_relation(made_in(INITECH, Badge), plan) is True
+    with isolate_apps("tests.apps.garage"):
+
+        class Bill(models.Model):
+            plan = models.ForeignKey(Plan, models.CASCADE, db_constraint=False, related_name="+")
+            old_plan = models.ForeignKey(Plan, models.CASCADE, related_name="+")
+
+            class Meta:
+                app_label = "garage"
+                db_environment = "tenant"
+
+    for one, two in ((made_in(INITECH, Bill), plan), (plan, made_in(INITECH, Bill))):
+        with pytest.raises(SchemaMismatch):
+            router.allow_relation(one, two)
+
+
 def test_relations_between_two_multi_schema_environments() -> None:
     """Refused, even in one database: nothing says which schema of the other is meant."""
     with pytest.raises(SchemaMismatch):
@@ -180,12 +272,22 @@ def test_adopted_objects_of_registry_and_tenant() -> None:
     """A user of the registry and a badge of a tenant are of two schemas: the badge's key means the tenant's users."""
     with pytest.raises(SchemaMismatch):
         router.allow_relation(made_in(ACME, Badge, pk=1), made_in(REGISTRY, User, pk=1))
+    with pytest.raises(SchemaMismatch):
+        router.allow_relation(made_in(REGISTRY, User, pk=1), made_in(ACME, Badge, pk=1))
 
 
 def test_relations_of_others() -> None:
     """On objects that are of no schema the router has no opinion."""
     assert router.allow_relation(made_in(ACME), Leaflet()) is None
+    assert router.allow_relation(Leaflet(), made_in(ACME)) is None
     assert router.allow_relation(Leaflet(), Leaflet()) is None
+
+
+def test_relations_of_others_that_were_saved_by_an_alias_of_ours() -> None:
+    """They are where their alias says, and may be related there."""
+    assert router.allow_relation(made_in(ACME, Leaflet), made_in(ACME, Leaflet)) is True
+    with pytest.raises(SchemaMismatch):
+        router.allow_relation(made_in(ACME, Leaflet), made_in(GLOBEX, Leaflet))
 
 
 TENANT_TARGET = Target("default", ACME, ("acme",))
@@ -232,6 +334,36 @@ def test_allow_migrate_with_an_active_placement() -> None:
         assert router.allow_migrate("shard2", "garage", model_name="owner") is False
 
 
+def test_allow_migrate_in_a_place() -> None:
+    """Asked for a place, as by what flushes or serializes one, it allows the models of that environment alone."""
+    labels = {"plan": "platform", "owner": "garage", "user": "auth", "leaflet": "leaflets"}
+    with target_is(REGISTRY_TARGET):
+        found = {name: router.allow_migrate(ACME, label, model_name=name) for name, label in labels.items()}
+    assert found == {"plan": False, "owner": True, "user": True, "leaflet": False}
+
+
+def test_allow_migrate_on_another_database_than_the_targets() -> None:
+    """What is migrated on one database says nothing of another."""
+    with target_is(TENANT_TARGET):
+        assert router.allow_migrate("shard2", "garage", model_name="owner") is False
+        assert router.allow_migrate("shard2", "leaflets", model_name="leaflet") is None
+
+
+def test_allow_migrate_by_the_model() -> None:
+    """The model alone says its name, and one that is no more says where it was."""
+    state = ProjectState()
+    state.add_model(ModelState("leaflets", "Gone", [("id", AutoField(primary_key=True))], {"db_environment": "tenant"}))
+    gone = state.apps.get_model("leaflets", "Gone")
+    with target_is(TENANT_TARGET):
+        assert router.allow_migrate("default", "auth", model=User) is True
+        assert router.allow_migrate("default", "platform", model=Plan) is False
+        assert router.allow_migrate("default", "leaflets", model_name="gone", model=gone) is True
+        assert router.allow_migrate("default", "leaflets", model=gone) is True
+        assert router.allow_migrate("default", "leaflets", model=Leaflet) is False
+    with target_is(NO_TARGET):
+        assert router.allow_migrate("default", "leaflets", model=Leaflet) is None
+
+
 def test_allow_migrate_of_an_operation_without_model() -> None:
     """RunPython and RunSQL run where their app has models, or where their hint says."""
     found = {}
@@ -257,12 +389,22 @@ def test_allow_migrate_with_an_unknown_hint() -> None:
         router.allow_migrate("default", "garage", environment="tennant")
 
 
+def test_allow_migrate_while_records_are_unread() -> None:
+    """Django finds nothing to check the records of where environments are hosted, and elsewhere what it always does."""
+    with records_unread():
+        assert router.allow_migrate("default", "platform", model_name="plan") is False
+        assert router.allow_migrate("default", "leaflets", model_name="leaflet") is False
+        assert router.allow_migrate("plain", "leaflets", model_name="leaflet") is None
+    assert router.allow_migrate("default", "platform", model_name="plan") is True
+
+
 def test_historic_model_outside_of_a_migration() -> None:
     """A historic model follows the run it is part of; outside of one the router has no opinion."""
     model = ProjectState.from_apps(Owner._meta.apps).apps.get_model("garage", "Owner")
     assert router.db_for_write(model) is None
     with target_is(TENANT_TARGET):
         assert router.db_for_write(model) == "default"
+        assert router.db_for_write(Leaflet) is None
 
 
 def override_databases(databases: Any) -> override_settings:

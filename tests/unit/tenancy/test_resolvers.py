@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import RequestFactory
 
 from tenancy.exceptions import UnknownTenant
 from tenancy.proxies import drop_untrusted
-from tenancy.resolvers import host_of
+from tenancy.resolvers import PathResolver, host_of, load_resolvers
 
 
 def asking(host: str, **headers: str) -> HttpRequest:
@@ -63,3 +63,27 @@ def test_host_that_nobody_could_have() -> None:
     for _ in range(2):
         with pytest.raises(UnknownTenant):
             host_of(asking("[::1]"))
+
+
+def test_request_without_a_host() -> None:
+    """It is for the server's own name, as Django has it."""
+    request = RequestFactory(SERVER_NAME="Hooli.saas.test").get("/")
+    assert "HTTP_HOST" not in request.META
+    assert host_of(request) == "hooli.saas.test"
+
+
+def test_resolver_made_of_functions() -> None:
+    """A project may give the functions themselves instead of their paths."""
+    (resolver,) = load_resolvers(
+        [("tenancy.resolvers.ClaimResolver", {"verifier": lambda request, tenant: True, "claim": lambda request: None})]
+    )
+    assert resolver(asking("hooli.saas.test")) is None
+
+
+@pytest.mark.parametrize("prefix", ["t/", "/t", "t", ""])
+def test_prefix_that_is_no_folder(prefix: str) -> None:
+    """A slug follows a slash, and so does what views see: any other prefix is an error where it is written."""
+    with pytest.raises(TypeError, match="must begin and end with a slash"):
+        PathResolver(prefix)
+    with pytest.raises(ImproperlyConfigured, match="must begin and end with a slash"):
+        load_resolvers([("tenancy.resolvers.PathResolver", {"prefix": prefix})])
