@@ -229,4 +229,5 @@ def _layout(connection: BaseDatabaseWrapper) -> Layout:
         return (target.environment,) if records else ()
 
     homes = {name: each.schema_name for name, each in environments().items()}
-    return Layout(environments_of, homes, target.search_path if target and not connection.in_atomic_block else ())
+    session = (*target.search_path, "pg_temp") if target and not connection.in_atomic_block else ()
+    return Layout(environments_of, homes, session)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from random import Random
+from threading import get_ident
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -143,12 +144,14 @@ class Visitor:
 
     def file(self, tenant: Tenant, number: int) -> bool:
         with tenant_context(tenant):
-            if not self.storage.exists("invoices/1.txt"):
-                self.storage.save("invoices/1.txt", ContentFile(tenant.slug.encode()))
-            with self.storage.open("invoices/1.txt") as file:
+            # One for each thread: another would read it while it is being written.
+            name = f"{get_ident()}.txt"
+            if not self.storage.exists(f"invoices/{name}"):
+                self.storage.save(f"invoices/{name}", ContentFile(tenant.slug.encode()))
+            with self.storage.open(f"invoices/{name}") as file:
                 mine = file.read() == tenant.slug.encode()
             _, files = self.storage.listdir("invoices")
-            return mine and str(tenant.pk) in self.storage.path("invoices/1.txt") and "1.txt" in files
+            return mine and str(tenant.pk) in self.storage.path(f"invoices/{name}") and name in files
 
     def page(self, tenant: Tenant, number: int) -> bool:
         """Pages that are kept whole, and of which parts are, at one URL of one host for all."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db import DatabaseError, connections, transaction
 from django.db.models import Model
 
-from django_schemas import Placement, active_placement, bind, schema_cursor
+from django_schemas import Placement, active_placement, allow_two_databases, bind, schema_cursor
 from django_schemas.exceptions import SchemasError
 from tenancy import lifecycle, tenant_context
 from tenancy.exceptions import TenancyError
@@ -97,6 +97,7 @@ class World:
         self.transactions: dict[str, list[tuple[Any, list[Rows]]]] = {"default": [], "shard2": []}
         self.held: list[Held] = []
         self.generation = 0
+        stack.enter_context(allow_two_databases("a program may have a transaction in each"))
         self.thread = stack.enter_context(ThreadPoolExecutor(1))
         stack.callback(lambda: self.thread.submit(connections.close_all).result())
         stack.callback(self._purge_all)

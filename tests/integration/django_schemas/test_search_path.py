@@ -47,9 +47,21 @@ def test_cursor_reads_and_writes_its_schema(acme: Place, globex: Place) -> None:
 
 
 def test_search_path_inside_of_the_block(acme: Place) -> None:
-    """It is the schema and nothing else, so that no name falls through to another; on this database only."""
+    """It is the schema and, last, temporary tables, so that no name falls through to another; on this database only."""
     with schema_cursor("default", "acme"):
-        assert (search_path(), search_path("shard2")) == ('"acme"', '"$user", public')
+        assert (search_path(), search_path("shard2")) == ('"acme", pg_temp', '"$user", public')
+
+
+def test_temporary_tables_come_last(acme: Place) -> None:
+    """What somebody left on the session is not found in the place of the schema's own."""
+    with connections["default"].cursor() as cursor, raw_sql("on purpose"):
+        cursor.execute("CREATE TEMP TABLE garage_owner (name text, witness text)")
+    with schema_cursor("default", "acme") as cursor:
+        cursor.execute(WITNESSES)
+        assert cursor.fetchall() == [("default.acme",)]
+    assert len(list(acme(Owner).objects.raw("SELECT * FROM garage_owner"))) == 2
+    with connections["default"].cursor() as cursor:
+        cursor.execute("DROP TABLE pg_temp.garage_owner")
 
 
 def test_context_does_not_matter(acme: Place, globex: Place) -> None:

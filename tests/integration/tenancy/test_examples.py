@@ -29,8 +29,10 @@ BEFORE = {
 """What tenants have to be for a subcommand to have something to do."""
 
 
-COMMITS = ("adopt", "clone", "export", "import", "move")
-"""Subcommands that work on connections of their own, which see nothing of a test's transaction: run elsewhere."""
+COMMITS = ("adopt", "clone", "export", "import", "move", "roles")
+"""Subcommands that work on connections of their own, which see nothing of a test's transaction, or need logins: run
+elsewhere.
+"""
 EXAMPLES = sorted({*DOCUMENTED, *OWN})
 
 

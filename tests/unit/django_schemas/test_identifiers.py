@@ -112,4 +112,4 @@ def test_quoting() -> None:
     assert quote("order") == '"order"'
     assert quote('a"; DROP SCHEMA "b') == '"a""; DROP SCHEMA ""b"'
     assert qualified("acme", "ticket") == '"acme"."ticket"'
-    assert search_path(["acme", "public"]) == '"acme", "public"'
+    assert search_path(["acme", "public"]) == '"acme", "public", pg_temp'
