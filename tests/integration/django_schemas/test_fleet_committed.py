@@ -265,6 +265,7 @@ class TestLocks:
         with connections["default"].cursor() as cursor:
             cursor.execute("CREATE TABLE tiny1.other (id int)")
         connection = connections["default"].copy()
+        connection.inc_thread_sharing()
 
         def cross() -> None:
             with connection.cursor() as cursor:

@@ -54,7 +54,7 @@ def test_search_path_inside_of_the_block(acme: Place) -> None:
 
 def test_temporary_tables_come_last(acme: Place) -> None:
     """What somebody left on the session is not found in the place of the schema's own."""
-    with connections["default"].cursor() as cursor, raw_sql("on purpose"):
+    with connections["default"].cursor() as cursor:
         cursor.execute("CREATE TEMP TABLE garage_owner (name text, witness text)")
     with schema_cursor("default", "acme") as cursor:
         cursor.execute(WITNESSES)
