@@ -53,7 +53,7 @@ def site_environment(databases: dict[str, Any] | None = None, **tenancy: Any) ->
     """The environment of processes that import the site: see `serving`."""
     changes: dict[str, Any] = {alias: {"NAME": connections[alias].settings_dict["NAME"]} for alias in connections}
     for alias, different in (databases or {}).items():
-        changes[alias] = different and {**changes.get(alias, {}), **different}
+        changes[alias] = None if different is None else {**changes.get(alias, {}), **different}
     site = json.dumps({"databases": changes, "tenancy": tenancy})
     return {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "SITE": site}
 

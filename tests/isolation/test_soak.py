@@ -57,7 +57,7 @@ def client(server: Server, name: str, slugs: list[str], requests: int, number: i
             connection.close()
             continue
         seen.answers[response.status] += 1
-        if path == ENDLESS[name]:
+        if path == ENDLESS[name] and response.status == 200:
             found = [json.loads(response.readline().removeprefix(b"data: "))["witnesses"]]
             response.close()
             connection.close()

@@ -102,8 +102,8 @@ def is_whole(alias: SchemaAlias) -> bool:
 
 
 def wait_for_backends(pids: set[int]) -> None:
-    """Wait until these sessions are over: they hold their locks until then."""
-    for _ in range(500):
+    """Wait until these sessions are over: they hold their locks until then, and may be in a statement."""
+    for _ in range(3000):
         with connections["default"].cursor() as cursor:
             cursor.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")
             if not pids & {pid for (pid,) in cursor.fetchall()}:
@@ -115,7 +115,9 @@ def wait_for_backends(pids: set[int]) -> None:
 def other_backends() -> set[int]:
     with connections["default"].cursor() as cursor:
         cursor.execute(
-            "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' "
+            "AND datname = ANY(%s)",
+            [[connections[db].settings_dict["NAME"] for db in ("default", "shard2")]],
         )
         return {pid for (pid,) in cursor.fetchall()}
 

@@ -60,7 +60,7 @@ def test_temporary_tables_come_last(acme: Place) -> None:
         cursor.execute(WITNESSES)
         assert cursor.fetchall() == [("default.acme",)]
     assert len(list(acme(Owner).objects.raw("SELECT * FROM garage_owner"))) == 2
-    with connections["default"].cursor() as cursor:
+    with connections["default"].cursor() as cursor, raw_sql("the temporary one"):
         cursor.execute("DROP TABLE pg_temp.garage_owner")
 
 
