@@ -185,6 +185,7 @@ def confinement_of(connection: Any) -> Confinement | None:
 @contextmanager
 def owned_by(owner: SchemaAlias | None, connection: Any) -> Iterator[None]:
     """Have the statements that are sent on a connection in a block be of a schema."""
-    connection.ensure_connection()
+    if connection.connection is None and confinement_of(connection) is not None:
+        connection.ensure_connection()
     with nullcontext() if connection.confinement is None else connection.confinement.to(owner):
         yield
