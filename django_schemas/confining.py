@@ -20,6 +20,7 @@ from .roles import login_of, role_of
 __all__ = [
     "Confinement",
     "confinement_of",
+    "confinement_on",
     "owned_by",
     "statement_timeout",
     "timed",
@@ -182,10 +183,17 @@ def confinement_of(connection: Any) -> Confinement | None:
     return Confinement(connection, environments) if environments or any(tell() for tell in _timed) else None
 
 
+def confinement_on(connection: Any) -> Confinement | None:
+    """What confines the statements of a connection, which is opened if there is to be such; None if nothing does."""
+    if connection.connection is None and confinement_of(connection) is not None:
+        connection.ensure_connection()
+    found: Confinement | None = connection.confinement
+    return found
+
+
 @contextmanager
 def owned_by(owner: SchemaAlias | None, connection: Any) -> Iterator[None]:
     """Have the statements that are sent on a connection in a block be of a schema."""
-    if connection.connection is None and confinement_of(connection) is not None:
-        connection.ensure_connection()
-    with nullcontext() if connection.confinement is None else connection.confinement.to(owner):
+    confinement = confinement_on(connection)
+    with nullcontext() if confinement is None else confinement.to(owner):
         yield

@@ -4,6 +4,7 @@ Held in a `ContextVar`, so that threads and asyncio tasks are kept apart; entere
 here touches a connection.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
@@ -21,6 +22,7 @@ from .placement import Placement
 __all__ = [
     "Ambient",
     "Captured",
+    "SyncAndAsync",
     "activate",
     "active_alias",
     "active_placement",
@@ -157,7 +159,33 @@ def ensure_active(alias: SchemaAlias) -> AbstractContextManager[Any]:
 _NOTHING: AbstractContextManager[Any] = nullcontext()
 
 
-class schema_context:
+class SyncAndAsync(ABC, Generic[_T]):
+    """A context manager that does the same in `async with` as in `with`, and that decorates functions of any kind. It
+    may be entered while it is entered.
+    """
+
+    @abstractmethod
+    def __enter__(self) -> _T: ...
+
+    @abstractmethod
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    async def __aenter__(self) -> _T:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(exc_type, exc, traceback)
+
+    def __call__(self, function: _F) -> _F:
+        """Decorate a function."""
+        return within(lambda: self, function)
+
+
+class schema_context(SyncAndAsync[Placement]):
     """Make a placement active: as a context manager or as a decorator, sync or async.
 
     It nests, may be entered while it is entered, and may be shared by threads and tasks. As a decorator of a generator
@@ -185,18 +213,6 @@ class schema_context:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         places.leave(self._alias)
-
-    async def __aenter__(self) -> Placement:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(exc_type, exc, traceback)
-
-    def __call__(self, function: _F) -> _F:
-        """Decorate a function."""
-        return within(lambda: activate(self._alias), function)
 
 
 def wrap_context(function: _F) -> _F:

@@ -8,9 +8,7 @@ the first read that a replica could serve, and end when there was none for a whi
 never asks, nor waits.
 """
 
-import atexit
 import logging
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -19,10 +17,8 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
-from django.core.signals import setting_changed
-
 from . import conf
-from .apart import connect, hung_up_by
+from .apart import connect, in_background
 from .environments import replicas_of
 
 __all__ = ["FRESH_S", "History", "fresh", "leave_out", "stop_watching"]
@@ -219,7 +215,7 @@ def leave_out(db: str, alias: str) -> None:
             server.until = 0.0
 
 
-def stop_watching(**kwargs: object) -> None:
+def stop_watching() -> None:
     """End the threads and their connections; one that waits for its server is left to itself. Reads begin them anew."""
     watches = list(_watches.values())
     _watches.clear()
@@ -245,12 +241,4 @@ def _forked() -> None:
     _beginning = Lock()
 
 
-def _settings_changed(*, setting: str, **kwargs: object) -> None:
-    if setting == "DATABASES":
-        stop_watching()
-
-
-atexit.register(stop_watching)
-hung_up_by(stop_watching)
-os.register_at_fork(after_in_child=_forked)
-setting_changed.connect(_settings_changed, dispatch_uid="django_schemas.freshness")
+in_background(stop_watching, _forked)

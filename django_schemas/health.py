@@ -9,7 +9,6 @@ asked again and again until it answers.
 Nothing else is cut off: a migration waits for a server that hangs for as long as libpq lets it.
 """
 
-import atexit
 import logging
 import os
 import socket
@@ -23,10 +22,9 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
-from django.core.signals import setting_changed
 from django.db.utils import DatabaseErrorWrapper
 
-from .apart import connect, hung_up_by
+from .apart import connect, in_background
 from .sqlstates import OUT_OF_RESOURCES, QUERY_CANCELED, told_by
 
 __all__ = [
@@ -38,6 +36,7 @@ __all__ = [
     "heard",
     "is_sick",
     "sick_at",
+    "silence_of",
     "stop_watching",
     "watched",
 ]
@@ -100,6 +99,11 @@ def is_sick(db: str) -> bool:
     """Tell whether a database is known not to answer."""
     inquiry = _inquiries.get(db)
     return inquiry is not None and inquiry.sick
+
+
+def silence_of(db: str) -> str:
+    """What to tell who wants to ask a database that is sick."""
+    return f"Database {db!r} does not answer: it is not asked now."
 
 
 def sick_at(db: str) -> float:
@@ -292,7 +296,7 @@ def _doubt(db: str) -> None:
             del _inquiries[db]
 
 
-def stop_watching(**kwargs: object) -> None:
+def stop_watching() -> None:
     """End the threads and their connections; one that waits for its server is left to itself."""
     threads: list[_Watch | _Inquiry] = [*_inquiries.values()]
     if _Watch.running is not None:
@@ -314,12 +318,4 @@ def _forked() -> None:
     _waiting.clear()
 
 
-def _settings_changed(*, setting: str, **kwargs: object) -> None:
-    if setting == "DATABASES":
-        stop_watching()
-
-
-atexit.register(stop_watching)
-hung_up_by(stop_watching)
-os.register_at_fork(after_in_child=_forked)
-setting_changed.connect(_settings_changed, dispatch_uid="django_schemas.health")
+in_background(stop_watching, _forked)

@@ -74,31 +74,30 @@ def name_of_role(login: str, database: str, schema: str) -> str:
     return f"{name[: MAX_BYTES - 17].decode(errors='ignore')}.{sha256(name).hexdigest()[:16]}"
 
 
-def giving(alias: SchemaAlias) -> str:
-    """SQL that makes a schema's role, if it is not there, and gives it and its login their rights; empty without roles.
-    It goes on a script.
+def giving(alias: SchemaAlias) -> tuple[str, ...]:
+    """Statements that make a schema's role, if it is not there, and give it and its login their rights; none without
+    roles.
 
     What is made in the schema later is given by default privileges, of whoever runs this.
     """
-    login = login_of(alias.environment, alias.db)
+    login, connection = login_of(alias.environment, alias.db), connections[alias.db]
     if login is None:
-        return ""
-    connection: Any = connections[alias.db]
-    role, schema = quote(role_of(alias.schema, login, connection)), quote(alias.schema)
+        return ()
+    role = quote(role_of(alias.schema, login, connection))
     # From PostgreSQL 16 a grant says itself whether its rights come without asking; before that the login says it.
-    options = " WITH INHERIT FALSE" if connection.pg_version >= 160000 else ""
-    return _script(
+    options = " WITH INHERIT FALSE" if connection.pg_version >= 160000 else ""  # type: ignore[attr-defined]
+    return (
         _unless("duplicate_object", f"CREATE ROLE {role} NOLOGIN"),
         f"GRANT {role} TO {quote(login)}{options}",
-        *rights(schema, role),
+        *rights(quote(alias.schema), role),
     )
 
 
 def give(alias: SchemaAlias) -> None:
     """Make a schema's role, if it is not there, and give it its rights; nothing is done without roles."""
-    if sql := giving(alias):
+    if statements := giving(alias):
         with connections[alias.db].cursor() as cursor:
-            cursor.execute(sql.removeprefix("; "))
+            cursor.execute("; ".join(statements))
 
 
 def lacking(db: str, environment: str, schemas: Sequence[str]) -> list[str]:
@@ -139,28 +138,23 @@ def rights(schema: str, role: str) -> tuple[str, ...]:
     )
 
 
-def renaming(alias: SchemaAlias, new: str) -> str:
-    """SQL that names the role of a schema after its new name; empty without roles."""
+def renaming(alias: SchemaAlias, new: str) -> tuple[str, ...]:
+    """Statements that name the role of a schema after its new name; none without roles."""
     login = login_of(alias.environment, alias.db)
     if login is None:
-        return ""
+        return ()
     former, role = (quote(role_of(schema, login, connections[alias.db])) for schema in (alias.schema, new))
-    return _script(_unless("undefined_object", f"ALTER ROLE {former} RENAME TO {role}"))
+    return (_unless("undefined_object", f"ALTER ROLE {former} RENAME TO {role}"),)
 
 
-def dropping(alias: SchemaAlias) -> str:
-    """SQL that drops the role of a schema that was dropped; empty without roles."""
+def dropping(alias: SchemaAlias) -> tuple[str, ...]:
+    """Statements that drop the role of a schema that was dropped; none without roles."""
     login = login_of(alias.environment, alias.db)
     if login is None:
-        return ""
-    # One that has rights elsewhere is not of this schema alone.
-    condition = "undefined_object OR dependent_objects_still_exist"
+        return ()
     role = quote(role_of(alias.schema, login, connections[alias.db]))
-    return _script(_unless(condition, f"DROP ROLE {role}"))
-
-
-def _script(*statements: str) -> str:
-    return "".join(f"; {statement}" for statement in statements)
+    # One that has rights elsewhere is not of this schema alone.
+    return (_unless("undefined_object OR dependent_objects_still_exist", f"DROP ROLE {role}"),)
 
 
 def _unless(condition: str, statement: str) -> str:

@@ -162,7 +162,7 @@ def make_schema(alias: SchemaAlias, owner: str | None) -> bool:
         if schema_exists(alias.db, alias.schema):
             return False
         with connections[alias.db].cursor() as cursor:
-            cursor.execute(f"CREATE SCHEMA {quote(alias.schema)}; {_marking(alias, owner)}{giving(alias)}")
+            cursor.execute("; ".join((f"CREATE SCHEMA {quote(alias.schema)}", _marking(alias, owner), *giving(alias))))
     return True
 
 
@@ -186,7 +186,7 @@ def rename_schema(db: str, schema: str, new: str) -> None:
 
 def rename_sql(alias: SchemaAlias, new: str) -> str:
     """SQL that gives a schema another name, and its role if it has one."""
-    return f"ALTER SCHEMA {quote(alias.schema)} RENAME TO {quote(new)}{renaming(alias, new)}"
+    return "; ".join((f"ALTER SCHEMA {quote(alias.schema)} RENAME TO {quote(new)}", *renaming(alias, new)))
 
 
 def mark_schema(alias: SchemaAlias, owner: str | None) -> None:
@@ -221,7 +221,7 @@ def drop_schema(db: str, schema: str) -> None:
     empty(db, schema)
     with connection.cursor() as cursor:
         roles = dropping(SchemaAlias(db, schema, mark.environment))
-        cursor.execute(f"DROP SCHEMA {quote(schema)} CASCADE{roles}")
+        cursor.execute("; ".join((f"DROP SCHEMA {quote(schema)} CASCADE", *roles)))
     forget(db, schema)
 
 

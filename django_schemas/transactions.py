@@ -4,25 +4,22 @@ Each database commits by itself. What is written to two of them "in one transact
 other if anything fails in between, and nobody is told. Called with each write of the ORM; SQL of one's own is not seen.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import connections
 
-from .context import Ambient, within
+from .context import Ambient, SyncAndAsync
 from .environments import others_than
 from .exceptions import TwoDatabases
 
 __all__ = ["Span", "allow_two_databases", "note_write_to"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
 _allowed: "Ambient[allow_two_databases]" = Ambient("django_schemas_two_databases")
 
 
-class allow_two_databases:
+class allow_two_databases(SyncAndAsync[None]):
     """Let transactions write to two databases: a context manager or a decorator, sync or async.
 
     For what is right whichever of the two is lost: a log, a counter, steps that are taken again.
@@ -41,18 +38,6 @@ class allow_two_databases:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _allowed.leave(self)
-
-    async def __aenter__(self) -> None:
-        self.__enter__()
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(exc_type, exc, traceback)
-
-    def __call__(self, function: _F) -> _F:
-        """Decorate a function."""
-        return within(lambda: self, function)
 
 
 @dataclass

@@ -167,7 +167,7 @@ def odd_numbers() -> Iterator[CheckMessage]:
     """E013: a setting that is a number is none, or is negative."""
     for key in ("CACHE_SIZE", "CACHE_TTL_S", "POOL", "RETRY_AFTER_S", "STALE_S"):
         value = conf.tenancy.get(key, 0)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        if not _is_number(value) or value < 0:
             yield Error(f"TENANCY[{key!r}] is {value!r}; it is a number, 0 or more.", id="tenancy.E013")
 
 
@@ -219,7 +219,7 @@ def no_verifier() -> Iterator[CheckMessage]:
 def odd_grace() -> Iterator[CheckMessage]:
     """E031: GRACE_DAYS is no number of days."""
     value = conf.tenancy.get("GRACE_DAYS", 0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if not _is_number(value) or value < 0:
         yield Error(f"TENANCY['GRACE_DAYS'] is {value!r}, which is no number of days.", id="tenancy.E031")
 
 
@@ -231,8 +231,7 @@ def odd_limits() -> Iterator[CheckMessage]:
         except ImportError as error:
             yield Error(f"TENANCY[{key!r}] can't be loaded: {error}", id="tenancy.E032")
             continue
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-        if value is not None and not callable(value) and not is_number:
+        if value is not None and not callable(value) and not (_is_number(value) and value > 0):
             yield Error(
                 f"TENANCY[{key!r}] is {value!r}; it is a number above 0, or what is called with a tenant.",
                 id="tenancy.E032",
@@ -265,3 +264,7 @@ def odd_roles() -> Iterator[CheckMessage]:
                 f"TENANCY['ROLES']['READABLE'] names {label!r}, which is of no single-schema environment.",
                 id="tenancy.E033",
             )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django_schemas.context import Ambient, places, within
+from django_schemas.context import Ambient, SyncAndAsync, places
 
 from .exceptions import TenantNotActive
 
@@ -30,7 +30,7 @@ def current_owner() -> str:
     return "" if tenant is None else str(tenant.pk)
 
 
-class tenant_context:
+class tenant_context(SyncAndAsync["AbstractTenant"]):
     """Make a tenant current and its placement active: as a context manager or a decorator, sync or async.
 
     It nests, may be entered while it is entered, and may be shared by threads and tasks. As a decorator of a generator
@@ -64,15 +64,3 @@ class tenant_context:
     ) -> None:
         places.leave(self._alias)
         _current.leave(self)
-
-    async def __aenter__(self) -> "AbstractTenant":
-        return self.__enter__()
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(exc_type, exc, traceback)
-
-    def __call__(self, function: _F) -> _F:
-        """Decorate a function."""
-        return within(lambda: self, function)

@@ -6,9 +6,7 @@ is a help to be quick, and no more: behind a transaction pooler, where nobody ca
 lost, changes are seen as what is remembered expires.
 """
 
-import atexit
 import logging
-import os
 import select
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,7 +16,7 @@ from typing import Any
 
 from django.db import connections
 
-from django_schemas.apart import connect, hung_up_by
+from django_schemas.apart import connect, in_background
 
 __all__ = ["begin", "stop", "tell", "tell_all"]
 
@@ -142,6 +140,4 @@ def _forked() -> None:
     _beginning = Lock()
 
 
-atexit.register(stop)
-hung_up_by(stop)
-os.register_at_fork(after_in_child=_forked)
+in_background(stop, _forked)

@@ -92,7 +92,8 @@ def check_login(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """E034: the login that serves is not there, or may do what makes roles useless."""
-    return [message for db in databases or () if db in served_databases() for message in _judged(db)]
+    asked = set(databases or ())
+    return [message for db in served_databases() if db in asked for message in _judged(db)]
 
 
 def _judged(db: str) -> Iterator[CheckMessage]:

@@ -15,7 +15,7 @@ from django.apps import apps
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.utils.asyncio import async_unsafe
 
-from django_schemas.health import attempt, is_sick
+from django_schemas.health import attempt, is_sick, silence_of
 from django_schemas.identifiers import MAX_BYTES
 
 from . import listening
@@ -182,7 +182,7 @@ def _ask_and_remember(key: Key, ask: Callable[[str], tuple[Any, Any]]) -> Answer
 def _asked(using: str, ask: Callable[[str], tuple[Any, Any]]) -> tuple[Any, Any]:
     connection = connections[using]
     if is_sick(connection.alias):
-        raise OperationalError(f"Database {connection.alias!r} does not answer: it is not asked now.")
+        raise OperationalError(silence_of(connection.alias))
     was_open = connection.connection is not None
     try:
         return ask(using)

@@ -3,10 +3,7 @@
 Whatever happened, in the end each schema has each migration, once; and who reads elsewhere hardly waits.
 """
 
-import json
 import random
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,8 +19,8 @@ from tests.integration.django_schemas.conftest import write_migrations
 from tests.integration.django_schemas.fleets import environment_of, tiny
 from tests.integration.django_schemas.test_fleet_committed import hosted, reading, write
 from tests.integration.django_schemas.test_fleet_processes import (
-    PROGRAM,
     THREE,
+    begun,
     is_whole,
     other_backends,
     wait_for_backends,
@@ -100,21 +97,12 @@ class Fleet:
     """
 
     def __init__(self, aliases: list[SchemaAlias], environment: dict[str, str], **options: Any) -> None:
-        words = json.dumps([(alias.db, alias.schema, alias.environment) for alias in aliases])
-        self.command = [sys.executable, "-c", PROGRAM, words]
+        self.aliases = aliases
         self.environment = environment
         self.options = options
 
     def start(self, **options: Any) -> Any:
-        process = subprocess.Popen(
-            [*self.command, json.dumps({**self.options, **options})],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
-        return process
+        return begun(self.aliases, {**self.options, **options}, self.environment)
 
     def outcomes(self, **options: Any) -> dict[str, str]:
         """What became of each schema."""

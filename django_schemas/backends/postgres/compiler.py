@@ -14,7 +14,7 @@ from django.db.backends.postgresql import compiler
 
 from ...adoption import known_table
 from ...alias import SchemaAlias, SchemaTable
-from ...confining import confinement_of
+from ...confining import confinement_on
 from ...context import active_alias, ensure_active, is_innermost, places
 from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
@@ -58,10 +58,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
 
     def execute_sql(self, *args: Any, **kwargs: Any) -> Any:
         """Send the statement, as its schema's where statements are confined."""
-        connection = self.connection
-        if connection.connection is None and confinement_of(connection) is not None:
-            connection.ensure_connection()
-        confinement = connection.confinement
+        confinement = confinement_on(self.connection)
         if confinement is None:
             return super().execute_sql(*args, **kwargs)
         using = self.using

@@ -1,5 +1,7 @@
 """Views that tell whom a request is taken for, and do to its session what views do."""
 
+from types import ModuleType
+
 from django.contrib import messages
 from django.contrib.auth import aauthenticate, alogin
 from django.contrib.auth.models import User
@@ -51,23 +53,21 @@ def say(request: HttpRequest) -> HttpResponse:
 
 
 def sign(request: HttpRequest) -> HttpResponse:
-    signed = request.GET.get("signed")
-    if signed is None:
-        return HttpResponse(signing.dumps({"invoice": 7}, salt="invoices"))
-    try:
-        return JsonResponse(signing.loads(signed, salt="invoices", max_age=60))
-    except signing.BadSignature:
-        return HttpResponse(status=403)
+    return _signed(request, signing)
 
 
 def sign_as_django(request: HttpRequest) -> HttpResponse:
     """As `sign`, by Django's own signer: what a project has before it knows of tenants."""
+    return _signed(request, djangos)
+
+
+def _signed(request: HttpRequest, by: ModuleType) -> HttpResponse:
     signed = request.GET.get("signed")
     if signed is None:
-        return HttpResponse(djangos.dumps({"invoice": 7}, salt="invoices"))
+        return HttpResponse(by.dumps({"invoice": 7}, salt="invoices"))
     try:
-        return JsonResponse(djangos.loads(signed, salt="invoices", max_age=60))
-    except djangos.BadSignature:
+        return JsonResponse(by.loads(signed, salt="invoices", max_age=60))
+    except by.BadSignature:
         return HttpResponse(status=403)
 
 

@@ -76,19 +76,24 @@ def program(write: Any, tmp_path: Path) -> Callable[..., Any]:
     environment = environment_of(tmp_path, write(**THREE))
 
     def start(aliases: list[SchemaAlias], **options: Any) -> Any:
-        words = [(alias.db, alias.schema, alias.environment) for alias in aliases]
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, json.dumps(words), json.dumps(options)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
-        return process
+        return begun(aliases, options, environment, stderr=subprocess.PIPE)
 
     return start
+
+
+def begun(aliases: list[SchemaAlias], options: dict[str, Any], environment: dict[str, str], **pipes: Any) -> Any:
+    """A process that has begun to migrate schemas, as it says itself."""
+    words = [(alias.db, alias.schema, alias.environment) for alias in aliases]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, json.dumps(words), json.dumps(options)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        **pipes,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return process
 
 
 def is_whole(alias: SchemaAlias) -> bool:

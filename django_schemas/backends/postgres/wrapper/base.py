@@ -17,7 +17,7 @@ from ....alias import SchemaAlias
 from ....confining import Confinement, confinement_of
 from ....context import Captured
 from ....environments import primary_of
-from ....health import CONNECT_S, Watching, is_sick, sick_at, watched
+from ....health import CONNECT_S, Watching, is_sick, sick_at, silence_of, watched
 from ....settling import Settling
 from ....transactions import Span
 from ..creation import DatabaseCreation
@@ -72,7 +72,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def connect(self) -> None:
         """Connect; a request to a database that is known not to answer is told so at once."""
         if watched() and is_sick(self.alias):
-            raise self.Database.OperationalError(f"Database {self.alias!r} does not answer: it is not asked now.")
+            raise self.Database.OperationalError(silence_of(self.alias))
         super().connect()
         self.opened = monotonic()
 
