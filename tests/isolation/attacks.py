@@ -60,9 +60,11 @@ def changes(sql: str) -> Judge:
     return lambda attempt: not attempt.failed and bool(attempt.ask(sql))
 
 
-def xml(sql: str) -> str:
-    """A statement within a statement."""
-    return f"query_to_xml($${sql}$$, true, false, '')::text"
+def nested(column: str, table: str) -> str:
+    """A statement within a statement, whatever the server was built with: what a column holds."""
+    return (
+        f"(SELECT string_agg(word, ' ') FROM ts_stat($$SELECT array_to_tsvector(ARRAY[{column}::text]) FROM {table}$$))"
+    )
 
 
 def lacks(schema: str, table: str) -> str:
@@ -71,6 +73,7 @@ def lacks(schema: str, table: str) -> str:
 
 
 TAGS_OF_B = 'SELECT witness FROM "{b}".garage_tag'
+NESTED_B = nested("witness", '"{b}".garage_tag')
 ATTACKS = [
     # What one statement can do.
     Attack("another tenant's rows, by UNION", f"' UNION SELECT '', witness FROM ({TAGS_OF_B}) AS t --", shows(SECRET)),
@@ -80,16 +83,17 @@ ATTACKS = [
         lambda attempt: "'red'" in attempt.shown,
     ),
     Attack("a row in an error's message", f"' AND 1 = ({TAGS_OF_B} LIMIT 1)::int --", shows(f'"{SECRET}')),
-    Attack("another tenant's rows, by query_to_xml", f"' UNION SELECT '', {xml(TAGS_OF_B)} --", shows(SECRET)),
-    Attack(
-        "another tenant's rows, by table_to_xml",
-        """' UNION SELECT '', table_to_xml('"{b}".garage_tag'::regclass, true, false, '')::text --""",
-        shows(SECRET),
-    ),
+    Attack("another tenant's rows, by ts_stat", f"' UNION SELECT '', {NESTED_B} --", shows(SECRET)),
     Attack(
         "another tenant's rows, in the planner's statistics",
         "' UNION SELECT '', most_common_vals::text FROM pg_stats WHERE schemaname = '{b}' --",
         shows(SECRET),
+    ),
+    Attack(
+        "how many rows another tenant has",
+        "' UNION SELECT relname::text, reltuples::text FROM pg_class WHERE relnamespace = "
+        "(SELECT oid FROM pg_namespace WHERE nspname = '{b}') --",
+        shows("('garage_tag', '50')"),
     ),
     Attack("the list of tenants", "' UNION SELECT slug, name FROM registry.tenancy_tenant --", shows(SECRET)),
     Attack(
@@ -115,12 +119,12 @@ ATTACKS = [
     Attack("a file, as a large object", "' UNION SELECT '', lo_import('PG_VERSION')::text --", lambda e: not e.failed),
     Attack(
         "another role within the statement, for the registry",
-        "' UNION SELECT set_config('role', 'none', true), " + xml("SELECT name FROM registry.tenancy_tenant") + " --",
+        "' UNION SELECT set_config('role', 'none', true), " + nested("name", "registry.tenancy_tenant") + " --",
         shows(SECRET),
     ),
     Attack(
         "another role within the statement, for another tenant",
-        "' UNION SELECT set_config('role', '{role}', true), " + xml(TAGS_OF_B) + " --",
+        "' UNION SELECT set_config('role', '{role}', true), " + NESTED_B + " --",
         shows(SECRET),
     ),
     Attack(

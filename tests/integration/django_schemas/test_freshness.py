@@ -642,7 +642,6 @@ def test_end_of_a_process(standbys: dict[str, Standby]) -> None:
         django.setup()
         assert threading.active_count() == 1
         from django.conf import settings
-from django.contrib.sessions.models import Session
         from django_schemas import freshness
         for alias, port in (("shard2-read1", sys.argv[1]), ("shard2-read2", sys.argv[2])):
             settings.DATABASES[alias] = {**settings.DATABASES["shard2"], "PORT": port}
