@@ -22,7 +22,8 @@ LEFT = [(0, False), (0, True), (1, True), (2, False)]
 EXISTING = ["one by one", "fleet", pytest.param("processes", marks=pytest.mark.long)]
 FROM_NOTHING = [
     ("long way", None),
-    *[("blueprint", point) for point in (*STOPS, None)],
+    *[("blueprint", point) for point in (STOPS[1], None)],
+    *[pytest.param("blueprint", point, marks=pytest.mark.long) for point in (STOPS[0], STOPS[2])],
     *[pytest.param("long way", point, marks=pytest.mark.long) for point in STOPS],
 ]
 
@@ -116,23 +117,36 @@ def from_stops() -> dict[tuple[int, bool], Look]:
     return looks
 
 
+# Before one that drifted there are two that did not: what these were sent the others may be sent as well.
+OURS_LEFT = {f"schema{place}-{drifts}".lower(): (last, drifts) for place, (last, drifts) in enumerate([LEFT[0], *LEFT])}
+
+
+@pytest.fixture(scope="module")
+def left_at_stops() -> Iterator[str]:
+    """The name of a database of ours whose schemas were left at stops."""
+    name = "battery_left"
+    with made(name) as url:
+        with at_work(OURS, url) as worker:
+            worker.ask("guildhall", schemas=[], point=None)
+            for number, stop in enumerate(STOPS):
+                going = [
+                    Subject(Place(url, schema), drifts)
+                    for schema, (last, drifts) in OURS_LEFT.items()
+                    if last >= number
+                ]
+                worker.ask("one by one", schemas=schemas_of(going), point=stop)
+                for subject in going:
+                    subject.touch(stop)
+        yield name
+
+
 @pytest.mark.parametrize("way", EXISTING)
-def test_from_stops(way: str, ours: Any, from_stops: dict[tuple[int, bool], Look]) -> None:
+def test_from_stops(way: str, left_at_stops: str, from_stops: dict[tuple[int, bool], Look]) -> None:
     """Schemas that were left at several points, with rows made by hand; some of them drifted."""
-    worker, url = ours
-    # Before one that drifted a fleet has two that did not: what these were sent the others may be sent as well.
-    left = LEFT if way == "one by one" else [LEFT[0], *LEFT]
-    subjects = [
-        Subject(Place(url, f"schema{place}-{drifts}".lower()), drifts) for place, (_, drifts) in enumerate(left)
-    ]
-    for number, stop in enumerate(STOPS):
-        going = [subject for subject, (last, _) in zip(subjects, left, strict=True) if last >= number]
-        worker.ask("one by one", schemas=schemas_of(going), point=stop)
-        for subject in going:
-            subject.touch(stop)
-    worker.ask(way, schemas=schemas_of(subjects), point=None)
-    for key, subject, look in zip(left, subjects, looks_of(url, schemas_of(subjects)), strict=True):
-        assert_alike(from_stops[key], look, str(subject.place))
+    with made("battery_copy", template=left_at_stops) as url, at_work(OURS, url) as worker:
+        worker.ask(way, schemas=list(OURS_LEFT), point=None)
+        for (schema, key), look in zip(OURS_LEFT.items(), looks_of(url, list(OURS_LEFT)), strict=True):
+            assert_alike(from_stops[key], look, schema)
 
 
 def schemas_of(subjects: Any) -> list[str]:
@@ -188,16 +202,27 @@ def squashed() -> list[Look]:
     return looks
 
 
+RUN = ["none", "some", "whole"]
+
+
+@pytest.fixture(scope="module")
+def to_be_squashed() -> Iterator[str]:
+    """The name of a database of ours whose schemas have run none, some and all of what is squashed later."""
+    name = "battery_run"
+    with made(name) as url:
+        with at_work(OURS, url) as worker:
+            worker.ask("guildhall", schemas=[], point=None)
+            for schema, point in zip(RUN, BEFORE_SQUASHING, strict=True):
+                worker.ask("one by one", schemas=[schema], point=point)
+        yield name
+
+
 @pytest.mark.parametrize("way", EXISTING)
-def test_squashed_meanwhile(way: str, ours: Any, squashed: list[Look]) -> None:
-    """Schemas that had run none, some and all of the migrations that were squashed; and a new one."""
-    worker, url = ours
-    schemas = ["none", "some", "whole"]
-    for schema, point in zip(schemas, BEFORE_SQUASHING, strict=True):
-        worker.ask("one by one", schemas=[schema], point=point)
-    with at_work(OURS, url, **SQUASHED) as later:
-        later.ask(way, schemas=schemas, point=None)
-        for schema, expected, look in zip(schemas, squashed, looks_of(url, schemas), strict=True):
+def test_squashed_meanwhile(way: str, to_be_squashed: str, squashed: list[Look]) -> None:
+    """Schemas that had run none, some and all of the migrations that were squashed."""
+    with made("battery_copy", template=to_be_squashed) as url, at_work(OURS, url, **SQUASHED) as later:
+        later.ask(way, schemas=RUN, point=None)
+        for schema, expected, look in zip(RUN, squashed, looks_of(url, RUN), strict=True):
             assert_alike(expected, look, schema)
 
 

@@ -167,10 +167,15 @@ def announce() -> None:
 @pytest.fixture(autouse=True)
 def place(committed: None, initech: Place, standbys: dict[str, Standby]) -> Iterator[Place]:
     """A schema that both replicas have and may be read from; all is well again behind each test."""
-    until_read_from(initech, {ONE, TWO})
-    yield initech
-    forget_writes()
-    until_read_from(initech, {ONE, TWO})
+    try:
+        until_read_from(initech, {ONE, TWO})
+        yield initech
+        forget_writes()
+        until_read_from(initech, {ONE, TWO})
+    except AssertionError:
+        for alias, standby in standbys.items():
+            print(alias, standby.server.log.read_text()[-3_000:], sep="\n")
+        raise
 
 
 @pytest.fixture
@@ -661,7 +666,7 @@ def test_end_of_a_process(standbys: dict[str, Standby]) -> None:
                 time.sleep(0.5)
             began = time.monotonic()
             assert process.communicate() == ("2\n" if hang else "1\n", "")
-            assert (process.returncode, time.monotonic() - began < 2) == (0, True)
+            assert (process.returncode, time.monotonic() - began < 6) == (0, True)  # It hangs for ten seconds.
 
 
 def test_sessions(place: Place, standbys: dict[str, Standby]) -> None:
