@@ -8,8 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
 from functools import partial, update_wrapper, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from itertools import takewhile
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
@@ -43,6 +45,14 @@ Entering = Callable[[], AbstractContextManager[Any]]
 """Makes a new context manager each time it is called."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Aside(Generic[_T]):
+    """What is active outside of a wrapped function that runs, and what was active in its place when it began."""
+
+    stack: tuple[_T, ...]
+    instead: tuple[_T, ...]
+
+
 class Ambient(Generic[_T]):
     """What is active in this thread or task: a stack of values, the innermost last.
 
@@ -53,7 +63,7 @@ class Ambient(Generic[_T]):
 
     def __init__(self, name: str) -> None:
         self._stack: ContextVar[tuple[_T, ...]] = ContextVar(name, default=())
-        self._aside: ContextVar[tuple[tuple[_T, ...], ...]] = ContextVar(f"{name}_aside", default=())
+        self._aside: ContextVar[tuple[_Aside[_T], ...]] = ContextVar(f"{name}_aside", default=())
         _ambients.append(self)
 
     def stack(self) -> tuple[_T, ...]:
@@ -67,27 +77,43 @@ class Ambient(Generic[_T]):
     def leave(self, value: _T) -> None:
         """Take out the innermost entry of this very object."""
         stack = self._stack.get()
-        if stack and stack[-1] is value:
-            self._stack.set(stack[:-1])
-            return
-        if any(entry is value for entry in stack):
-            self._stack.set(_without(stack, value))
-            return
-        # A wrapped function ended what was begun outside of it: a generator that held a context was closed.
-        if aside := self._aside.get():
-            self._aside.set(tuple(_without(each, value) for each in aside))
+        rest = _without(stack, value)
+        if rest is not stack:
+            self._stack.set(rest)
+        aside = self._aside.get()
+        if aside and (rest is stack or _times(rest, value) < _times(aside[-1].instead, value)):
+            # A wrapped function ended what was begun outside of it: a generator that held a context was closed.
+            self._aside.set(tuple(_Aside(_without(each.stack, value), _without(each.instead, value)) for each in aside))
 
     @contextmanager
     def instead(self, stack: tuple[_T, ...]) -> Iterator[None]:
         """Put these values in the place of those that are active, which come back behind the block."""
-        self._aside.set((*self._aside.get(), self._stack.get()))
+        self._aside.set((*self._aside.get(), _Aside(self._stack.get(), stack)))
         self._stack.set(stack)
         try:
             yield
         finally:
             *aside, former = self._aside.get()
-            self._stack.set(former)
+            self._stack.set(former.stack)
             self._aside.set(tuple(aside))
+
+    def put_back(self, values: tuple[_T, ...]) -> tuple[_T, ...]:
+        """Make values that were taken away active again; what is active around them."""
+        stack = self._stack.get()
+        if values:
+            self._stack.set(stack + values)
+        return stack
+
+    def take_away(self, around: tuple[_T, ...]) -> tuple[_T, ...]:
+        """Take out what was put in, and is still there, since these values were active; what that is."""
+        stack = self._stack.get()
+        if stack is around:
+            return ()
+        # What was there before is still there in the same order, but for what was ended meanwhile.
+        before = iter(around)
+        kept = sum(1 for _ in takewhile(lambda entry: any(entry is each for each in before), stack))
+        self._stack.set(stack[:kept])
+        return stack[kept:]
 
 
 _ambients: list[Ambient[Any]] = []
@@ -100,6 +126,11 @@ def _without(stack: tuple[_T, ...], value: _T) -> tuple[_T, ...]:
         if stack[index] is value:
             return stack[:index] + stack[index + 1 :]
     return stack
+
+
+def _times(stack: tuple[_T, ...], value: _T) -> int:
+    """How often a stack has this very object."""
+    return sum(entry is value for entry in stack)
 
 
 class _Places(Ambient[SchemaAlias]):
@@ -189,8 +220,8 @@ class schema_context(SyncAndAsync[Placement]):
     """Make a placement active: as a context manager or as a decorator, sync or async.
 
     It nests, may be entered while it is entered, and may be shared by threads and tasks. As a decorator of a generator
-    function it is active during each step and not between the steps; a `with` inside a generator stays active while
-    the generator is suspended, for whoever goes on with it.
+    function it is active during each step and not between the steps, and so is what the generator enters itself; a
+    `with` inside any other generator stays active while that is suspended, for whoever goes on with it.
 
     Args:
         db: alias of a writable database.
@@ -301,11 +332,35 @@ def within(entering: Entering, function: _F) -> _F:
     return cast(_F, wraps(function)(wrapper))
 
 
+class _Steps:
+    """The steps of a generator: each is taken within a context, and in that within what the steps before it have made
+    active and left so. Between the steps that is nobody else's.
+
+    Args:
+        entering: makes the context.
+    """
+
+    def __init__(self, entering: Entering) -> None:
+        self._entering = entering
+        self._own: dict[Ambient[Any], tuple[Any, ...]] = {}
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """The context of one step."""
+        with self._entering():
+            around = [(ambient, ambient.put_back(self._own.get(ambient, ()))) for ambient in _ambients]
+            try:
+                yield
+            finally:
+                self._own = {ambient: ambient.take_away(stack) for ambient, stack in around}
+
+
 def steps_within(entering: Entering, iterator: Iterator[Any]) -> Generator[Any, Any, Any]:
     """Iterate within a context during each step, and out of it between the steps."""
+    steps = _Steps(entering)
     step: Callable[[], Any] = partial(next, iterator)
     while True:
-        with entering():
+        with steps.step():
             try:
                 item = step()
             except StopIteration as stop:
@@ -315,7 +370,7 @@ def steps_within(entering: Entering, iterator: Iterator[Any]) -> Generator[Any, 
         except GeneratorExit:
             # The garbage collector may be who closes this, at any moment. Up to Python 3.11 that can be in the middle
             # of setting a context variable, which another setting in the same context would break: so in a copy of it.
-            copy_context().run(_close_within, entering, iterator)
+            copy_context().run(_close_within, steps, iterator)
             raise
         except BaseException as exc:
             if not isinstance(iterator, Generator):
@@ -325,18 +380,19 @@ def steps_within(entering: Entering, iterator: Iterator[Any]) -> Generator[Any, 
             step = partial(next, iterator) if sent is None else partial(cast(Any, iterator).send, sent)
 
 
-def _close_within(entering: Entering, iterator: Iterator[Any]) -> None:
+def _close_within(steps: _Steps, iterator: Iterator[Any]) -> None:
     close = getattr(iterator, "close", None)
     if close is not None:
-        with entering():
+        with steps.step():
             close()
 
 
 async def asteps_within(entering: Entering, iterator: AsyncIterator[Any]) -> AsyncGenerator[Any, Any]:
     """Iterate asynchronously within a context during each step, and out of it between the steps."""
+    steps = _Steps(entering)
     step: Callable[[], Any] = partial(anext, iterator)
     while True:
-        with entering():
+        with steps.step():
             try:
                 item = await step()
             except StopAsyncIteration:
@@ -345,7 +401,7 @@ async def asteps_within(entering: Entering, iterator: AsyncIterator[Any]) -> Asy
             sent = yield item
         except GeneratorExit:
             if isinstance(iterator, AsyncGenerator):
-                with entering():
+                with steps.step():
                     await iterator.aclose()
             raise
         except BaseException as exc:

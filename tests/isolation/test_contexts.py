@@ -91,19 +91,27 @@ class Thread:
                 tag.save()
         elif chance < 0.3:
             # Held open while others come and go, and closed or collected later.
-            generator = self.held(self.random.choice(self.contexts))
+            generator = self.held(self.random.choice(self.contexts), self.random.choice(self.contexts))
             next(generator)
             self.see(tenant)
             self.generators = [*self.generators[-2:], generator]
             next(self.random.choice(self.generators), None)
             self.see(tenant)
 
-    @staticmethod
-    def held(context: tenant_context) -> Iterator[None]:
+    def held(self, context: tenant_context, within: tenant_context) -> Iterator[None]:
+        """Steps at a tenant, and for some of them at another."""
+
         @context
         def steps() -> Iterator[None]:
-            for _ in range(3):
-                yield
+            home = current_tenant()
+            yield
+            with within as tenant:
+                for _ in range(2):
+                    yield
+                    self.see(tenant)
+            self.see(home)
+            yield
+            self.see(home)
 
         return steps()
 

@@ -10,6 +10,8 @@ urlpatterns = [
     path("tags/", views.Tags.as_view()),
     path("stream/", views.streaming),
     path("astream/", views.async_streaming),
+    path("tour/", views.tour),
+    path("atour/", views.async_tour),
     path("write/", views.write),
     path("broken/", views.broken),
     path("slow-query/", views.slow_query),

@@ -16,8 +16,9 @@ from django.utils.decorators import method_decorator
 from django.views.generic import ListView, View
 
 from django_schemas import active_placement
-from tenancy import current_tenant
+from tenancy import current_tenant, tenant_context
 from tenancy.decorators import public_only, tenant_required
+from tenancy.models import Tenant
 from tests.apps.garage.models import Tag
 
 # Made as this module is imported, which is within the first request where the URLconf is loaded lazily.
@@ -75,6 +76,34 @@ async def alines() -> AsyncIterator[str]:
             + "\n"
         )
         await asyncio.sleep(0)
+
+
+VISITED = ("hooli", "umbrella", "vehement")
+
+
+def visits() -> Iterator[str]:
+    """What is seen at others, twice at each, and then at home."""
+    for slug in VISITED:
+        with tenant_context(Tenant.objects.get(slug=slug)):
+            for _ in range(2):
+                yield json.dumps(seen()["witnesses"]) + "\n"
+    yield json.dumps(seen()["witnesses"]) + "\n"
+
+
+async def avisits() -> AsyncIterator[str]:
+    for slug in VISITED:
+        async with tenant_context(await Tenant.objects.aget(slug=slug)):
+            for _ in range(2):
+                yield json.dumps(sorted({tag.witness async for tag in Tag.objects.all()})) + "\n"
+    yield json.dumps(sorted({tag.witness async for tag in Tag.objects.all()})) + "\n"
+
+
+def tour(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(visits())
+
+
+async def async_tour(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(avisits())
 
 
 def streaming(request: HttpRequest) -> StreamingHttpResponse:

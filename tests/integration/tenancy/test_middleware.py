@@ -173,6 +173,20 @@ def test_streaming_body_is_its_own_tenants(tenants: Any) -> None:
     assert list(one) == []
 
 
+@pytest.mark.parametrize("path", ["/tour/", "/atour/"])
+def test_streaming_body_that_visits_others(tenants: Any, path: str) -> None:
+    """A body that goes to other tenants has what is each one's, as long as it is there, and its own tenant's around."""
+
+    async def read() -> list[Any]:
+        response = await HostedAsyncClient().get(path, headers={"host": "hooli.saas.test"})
+        return [json.loads(line) async for line in response]
+
+    found = async_to_sync(read)() if path == "/atour/" else [json.loads(line) for line in get("hooli.saas.test", path)]
+    slugs = [slug for slug in ("hooli", "umbrella", "vehement") for _ in range(2)]
+    assert found == [[slug] for slug in (*slugs, "hooli")]
+    assert (current_tenant(), active_placement()) == (None, None)
+
+
 def test_streaming_body_that_is_cut_off(tenants: Any) -> None:
     """A client that goes away in the middle leaves nothing behind."""
     response = get("hooli.saas.test", "/stream/")

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, suppress
 from contextvars import ContextVar, copy_context
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import Any
 
 import pytest
 
@@ -608,6 +609,142 @@ def test_wrapped_function_ends_what_was_begun_outside() -> None:
         second.close()
         assert active_placement() == INITECH
     assert active_placement() is None
+
+
+def test_wrapped_function_ends_what_it_remembers() -> None:
+    """So does what was active where it was wrapped too; what the function begins itself does not count."""
+
+    def holding() -> Generator[None, None, None]:
+        with context:
+            yield
+
+    def close() -> None:
+        with context, suppress(KeyError), context:
+            raise KeyError
+        assert active_placement() == GLOBEX
+        generator.close()
+        assert active_placement() == INITECH
+
+    context = schema_context("default", "globex")
+    with schema_context("shard2", "initech"):
+        generator = holding()
+        next(generator)
+        wrap_context(wrap_context(close))()
+        assert active_placement() == INITECH
+    assert active_placement() is None
+
+
+def going_through(log: list[object]) -> Generator[Placement | None, None, None]:
+    """Steps in a context of its own, with one around it for some of them."""
+    try:
+        yield active_placement()
+        with schema_context("default", "acme"):
+            yield active_placement()
+            with schema_context("shard2", "initech"):
+                yield active_placement()
+                yield active_placement()
+            try:
+                yield active_placement()
+            finally:
+                log.append(active_placement())
+        yield active_placement()
+    finally:
+        log.append(active_placement())
+
+
+async def agoing_through(log: list[object]) -> AsyncGenerator[Placement | None, None]:
+    """The same, asynchronously."""
+    for step in (steps := going_through(log)):
+        await asyncio.sleep(0)
+        try:
+            yield step
+        except GeneratorExit:
+            steps.close()
+            raise
+
+
+STEPS = [GLOBEX, ACME, INITECH, INITECH, ACME, GLOBEX]
+
+
+def in_globex(function: Callable[..., Any], how: str) -> Callable[..., Any]:
+    context = schema_context("default", "globex")
+    if how == "decorated":
+        return context(function)
+    with context:
+        return wrap_context(function)
+
+
+@pytest.mark.parametrize("how", ["decorated", "wrapped"])
+def test_contexts_within_a_generator(how: str) -> None:
+    """What a generator makes active stays so in its next steps, in the same order, and is nobody else's in between."""
+    log: list[object] = []
+    with schema_context("shard2", "outside") as outside:
+        seen = [(step, active_placement()) for step in in_globex(going_through, how)(log)]
+        assert seen == [(step, outside) for step in STEPS]
+        assert log == [ACME, GLOBEX]
+        assert active_placement() == outside
+    assert active_placement() is None
+
+
+@pytest.mark.parametrize("how", ["decorated", "wrapped"])
+def test_generator_that_is_closed_within_its_contexts(how: str) -> None:
+    """Its clean-up runs in the contexts that it has entered, whoever closes it."""
+    log: list[object] = []
+    generator = in_globex(going_through, how)(log)
+    for _ in range(5):
+        next(generator)
+    with schema_context("default", "acme"):
+        generator.close()
+        assert active_placement() == ACME
+    assert log == [ACME, GLOBEX]
+
+
+def test_generator_whose_steps_others_take() -> None:
+    """Each step may be taken by another thread."""
+    generator = in_globex(going_through, "decorated")([])
+    with ThreadPoolExecutor(1) as pool:
+        assert [pool.submit(next, generator).result() if each % 2 else next(generator) for each in range(6)] == STEPS
+        assert pool.submit(active_placement).result() is None
+
+
+def test_generator_that_ends_what_was_begun_outside() -> None:
+    """It is not active behind it, nor comes back with the next step."""
+
+    def holding(schema: str) -> Generator[None, None, None]:
+        with schema_context("default", schema):
+            yield
+
+    def ending() -> Iterator[Placement | None]:
+        context = schema_context("default", "acme")
+        context.__enter__()
+        first.close()
+        yield active_placement()
+        yield active_placement()
+        context.__exit__(None, None, None)
+        yield active_placement()
+
+    first, second = holding("globex"), holding("second")
+    next(first)
+    next(second)
+    steps = schema_context("shard2", "initech")(ending)()
+    second_one = Placement("default", "second")
+    assert [(step, active_placement()) for step in steps] == [(ACME, second_one)] * 2 + [(INITECH, second_one)]
+    second.close()
+    assert active_placement() is None
+
+
+@pytest.mark.parametrize("how", ["decorated", "wrapped"])
+async def test_contexts_within_an_asynchronous_generator(how: str) -> None:
+    """The same holds for these."""
+    log: list[object] = []
+    with schema_context("shard2", "outside") as outside:
+        seen = [(step, active_placement()) async for step in in_globex(agoing_through, how)(log)]
+        assert seen == [(step, outside) for step in STEPS]
+        async with aclosing(in_globex(agoing_through, how)(log)) as generator:
+            for _ in range(5):
+                await anext(generator)
+        assert active_placement() == outside
+    assert log == [ACME, GLOBEX] * 2
 
 
 def test_wrapped_function_leaves_other_variables_alone() -> None:
