@@ -163,7 +163,7 @@ def test_worker_that_dies(job: str, how: str) -> None:
 
 def test_worker_that_dies_idle() -> None:
     """One that dies when it has nothing to do is replaced; no job is lost or blamed."""
-    queue = Queue("a", later_s={"b": 1.0})
+    queue = Queue("a")
     found = []
 
     def kill(pid: int) -> None:
@@ -175,6 +175,7 @@ def test_worker_that_dies_idle() -> None:
         assert not isinstance(result, Died)
         if job == "a":
             threading.Thread(target=kill, args=(result,)).start()
+            queue.later.append((time.monotonic() + 1, "b"))
     assert found == ["a", "b"]
 
 
