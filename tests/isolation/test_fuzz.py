@@ -79,6 +79,15 @@ class Tenants(RuleBasedStateMachine):
     def unbound(self, kind: str, name: str) -> None:
         self.world.check_nothing_active(kind, name)
 
+    @rule(slot=slots, other=slots, kind=kinds, how=reads)
+    def set_out(self, slot: int, other: int, kind: str, how: str) -> None:
+        self.world.set_out(self._place(slot), self._place(other), kind, how)
+
+    @precondition(lambda self: self.world.tours)
+    @rule(one=held)
+    def go_on(self, one: int) -> None:
+        self.world.go_on(one % len(self.world.tours))
+
     @rule(kind=kinds, slot=slots, way=ways)
     def hold_object(self, kind: str, slot: int, way: str) -> None:
         self.world.hold_object(kind, self._place(slot), way)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db import DatabaseError, connections, transaction
 from django.db.models import Model
 
-from django_schemas import Placement, active_placement, allow_two_databases, bind, schema_cursor
+from django_schemas import Placement, active_placement, allow_two_databases, bind, schema_context, schema_cursor
 from django_schemas.exceptions import SchemasError
 from tenancy import lifecycle, tenant_context
 from tenancy.exceptions import TenancyError
@@ -96,6 +96,7 @@ class World:
         self.contexts: list[tuple[tenant_context, Placement]] = []
         self.transactions: dict[str, list[tuple[Any, list[Rows]]]] = {"default": [], "shard2": []}
         self.held: list[Held] = []
+        self.tours: list[Iterator[None]] = []
         self.generation = 0
         stack.enter_context(allow_two_databases("a program may have a transaction in each"))
         self.thread = stack.enter_context(ThreadPoolExecutor(1))
@@ -204,6 +205,32 @@ class World:
         found = self.doing(place, lambda: READS[how](self.manager(kind, place, way)))
         if rows is not None:
             assert found == rows.of(kind), (place, how)
+
+    def set_out(self, home: Placement, away: Placement, kind: str, how: str) -> None:
+        """Hold a generator that belongs to one place, and reads there and, for some of its steps, at another."""
+
+        def look(place: Placement) -> None:
+            rows = self.rows_at(place)
+            found = self.doing(place, lambda: READS[how](KINDS[kind].objects))  # type: ignore[attr-defined]
+            assert rows is None or found == rows.of(kind), (place, how)
+
+        @schema_context(home.db, home.schema)
+        def tour() -> Iterator[None]:
+            yield look(home)
+            with schema_context(away.db, away.schema):
+                yield look(away)
+                yield look(away)
+            yield look(home)
+
+        self.tours.append(tour())
+
+    def go_on(self, index: int) -> None:
+        """Take the next step of such a generator, whatever is active now."""
+        try:
+            next(self.tours[index])
+        except StopIteration:
+            del self.tours[index]
+        assert active_placement("tenant") == self.active
 
     def update(self, kind: str, place: Placement, way: str, pk: int, name: str) -> None:
         rows = self.rows_at(place)
@@ -407,6 +434,8 @@ class World:
         while self.contexts:
             self.leave()
         self.held.clear()
+        self.tours.clear()
+        assert active_placement() is None
         expected, self.rows = self.rows, [Rows() for _ in DBS]
         found, astray = [], []
         for tenant in self.tenants:
