@@ -34,7 +34,9 @@ _TENANCY = "tests/integration/tenancy"
 TESTS = (
     *(
         f"tests/unit/django_schemas/test_{name}.py"
-        for name in ("alias", "binding", "context", "environments", "models", "querysets", "routers", "target")
+        for name in (
+            *("alias", "binding", "context", "environments", "importing", "models", "querysets", "routers", "target"),
+        )
     ),
     *(
         f"{_SCHEMAS}/test_{name}.py"
