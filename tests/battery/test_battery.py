@@ -1,6 +1,7 @@
 """However a schema is migrated, it looks as one that Django's own executor migrates, to the last name and row."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +56,18 @@ def points() -> list[Point]:
         return [point for point in worker.ask("plan") if point[0] in ("atelier", "annex")]
 
 
+@contextmanager
+def at_ours(url: str) -> Iterator[Worker]:
+    """A worker of ours, for a database that has what all schemas share."""
+    with at_work(OURS, url) as worker:
+        worker.ask("guildhall", schemas=[], point=None)
+        yield worker
+
+
 @pytest.fixture
 def ours() -> Iterator[tuple[Worker, str]]:
     """A worker of ours, and the URL of its database."""
-    with made("battery_ours") as url, at_work(OURS, url) as worker:
-        worker.ask("guildhall", schemas=[], point=None)
+    with made("battery_ours") as url, at_ours(url) as worker:
         yield worker, url
 
 
@@ -126,8 +134,7 @@ def left_at_stops() -> Iterator[str]:
     """The name of a database of ours whose schemas were left at stops."""
     name = "battery_left"
     with made(name) as url:
-        with at_work(OURS, url) as worker:
-            worker.ask("guildhall", schemas=[], point=None)
+        with at_ours(url) as worker:
             for number, stop in enumerate(STOPS):
                 going = [
                     Subject(Place(url, schema), drifts)
@@ -210,8 +217,7 @@ def to_be_squashed() -> Iterator[str]:
     """The name of a database of ours whose schemas have run none, some and all of what is squashed later."""
     name = "battery_run"
     with made(name) as url:
-        with at_work(OURS, url) as worker:
-            worker.ask("guildhall", schemas=[], point=None)
+        with at_ours(url) as worker:
             for schema, point in zip(RUN, BEFORE_SQUASHING, strict=True):
                 worker.ask("one by one", schemas=[schema], point=point)
         yield name

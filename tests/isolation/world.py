@@ -201,8 +201,12 @@ class World:
 
     def read(self, kind: str, place: Placement, way: str, how: str) -> None:
         """See what there is, all of it."""
+        self._look(kind, place, how, lambda: self.manager(kind, place, way))
+
+    def _look(self, kind: str, place: Placement | None, how: str, objects: Callable[[], Any]) -> None:
+        """See that a placement has what it must have, by what gives its objects there."""
         rows = self.rows_at(place)
-        found = self.doing(place, lambda: READS[how](self.manager(kind, place, way)))
+        found = self.doing(place, lambda: READS[how](objects()))
         if rows is not None:
             assert found == rows.of(kind), (place, how)
 
@@ -210,9 +214,7 @@ class World:
         """Hold a generator that belongs to one place, and reads there and, for some of its steps, at another."""
 
         def look(place: Placement) -> None:
-            rows = self.rows_at(place)
-            found = self.doing(place, lambda: READS[how](KINDS[kind].objects))  # type: ignore[attr-defined]
-            assert rows is None or found == rows.of(kind), (place, how)
+            self._look(kind, place, how, lambda: KINDS[kind].objects)  # type: ignore[attr-defined]
 
         @schema_context(home.db, home.schema)
         def tour() -> Iterator[None]:
@@ -342,11 +344,7 @@ class World:
             assert {car.pk for car in row.car_set.all()} == {car for car, tag in rows.tags if tag == row.pk}
 
     def _evaluate(self, held: Held, how: str) -> None:
-        place = held.home or self.active
-        rows = self.rows_at(place)
-        found = self.doing(place, lambda: READS[how](held.what.all()))
-        if rows is not None:
-            assert found == rows.of(held.kind), (held, how)
+        self._look(held.kind, held.home or self.active, how, held.what.all)
 
     def relate(self, one: int, other: int, way: str) -> None:
         """A car gets an owner or a tag, which must be of its own tenant."""
