@@ -4,8 +4,9 @@ The schema travels inside the database alias (`alias`), which the router (`route
 everywhere; the backend's compilers (`backends.postgres.compiler`) write it in front of each table's name.
 """
 
+from .ambient import wrap_context
 from .binding import bind
-from .context import active_placement, schema_context, wrap_context
+from .context import active_placement, schema_context
 from .placement import Placement
 from .search_path import schema_cursor
 from .transactions import allow_two_databases

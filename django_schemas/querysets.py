@@ -19,7 +19,8 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
 from .alias import SchemaAlias, SchemaTable
-from .context import asteps_within, ensure_active, places, steps_within
+from .ambient import asteps_within, steps_within
+from .context import ensure_active, places
 from .environments import home, replicas_of
 from .exceptions import SchemaMismatch
 from .membership import table_environments

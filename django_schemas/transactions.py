@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connections
 
-from .context import Ambient, SyncAndAsync
+from .ambient import Ambient, SyncAndAsync
 from .environments import others_than
 from .exceptions import TwoDatabases
 

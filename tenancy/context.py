@@ -4,7 +4,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django_schemas.context import Ambient, SyncAndAsync, places
+from django_schemas.ambient import Ambient, SyncAndAsync
+from django_schemas.context import places
 
 from .exceptions import TenantNotActive
 

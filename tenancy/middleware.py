@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 
-from django_schemas.context import asteps_within, steps_within, within
+from django_schemas.ambient import asteps_within, steps_within, within
 from django_schemas.health import Attempt, attempt
 from django_schemas.replicas import may_be_read
 

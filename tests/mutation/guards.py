@@ -5,6 +5,7 @@ __all__ = ["AT_IMPORT", "GUARDS", "TESTS"]
 GUARDS = (
     "django_schemas.alias",
     "django_schemas.backends.postgres.compiler",
+    "django_schemas.ambient",
     "django_schemas.context",
     "django_schemas.places",
     "django_schemas.querysets",

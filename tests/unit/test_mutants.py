@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from django_schemas.alias import SchemaAlias
-from django_schemas.context import activate, active_placement, within
+from django_schemas.ambient import within
+from django_schemas.context import activate, active_placement
 from tests.mutation.explanations import explained
 from tests.mutation.forks import NoResult, in_fork
 from tests.mutation.guards import GUARDS
@@ -82,7 +83,7 @@ def test_wrapped_function_is_swapped() -> None:
 
     wrapped = within(entering, lambda: None)
     name = "within.wrapper: with entering(): -> if True: #2"
-    assert swapped(name, "django_schemas.context", call) == []
+    assert swapped(name, "django_schemas.ambient", call) == []
     assert call() == [True]
 
 

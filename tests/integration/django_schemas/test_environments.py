@@ -139,6 +139,20 @@ def test_generic_relation_from_another_environment_is_refused(acme: Place) -> No
         list(Plan.objects.filter(owner__notes__text="polite"))
 
 
+def test_generic_relation_in_a_subquery_made_nowhere_is_refused(acme: Place, nothing_sent: Watch) -> None:
+    """The same for a subquery that was made while nothing was active, and is asked within one of the registry."""
+    polite = Owner.objects.filter(notes__text="polite")
+    with acme.active(), nothing_sent(), pytest.raises(SchemaMismatch, match=r"A generic relation of default\.acme"):
+        list(Plan.objects.filter(pk__in=polite.values("plan")))
+
+
+def test_looked_up_by_an_object_of_another_environment(acme: Place) -> None:
+    """A plan says nothing about whose owners are meant: a query that was made nowhere goes where it is put."""
+    owners = Owner.objects.filter(plan=Plan.objects.get())
+    assert owners.placement is None
+    assert seen(owners | acme(Owner).objects.filter(name="Bob")) == [("Bob", "default.acme")]
+
+
 def test_object_joined_from_another_environment(acme: Place, globex: Place) -> None:
     """What `select_related` brings along from the registry is of the registry: equal to itself, usable everywhere."""
     plan = Plan.objects.get()

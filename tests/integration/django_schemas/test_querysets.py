@@ -345,8 +345,10 @@ QUERIES: dict[str, Callable[[Place], Any]] = {
     "window": lambda p: list(
         p(Car).objects.annotate(row=Window(RowNumber(), order_by=F("pk").asc())).values_list("row", "witness")
     ),
-    "filter on a window": lambda p: list(
-        p(Car).objects.annotate(row=Window(RowNumber(), order_by=F("pk").asc())).filter(row=2).values_list("witness")
+    "filter on a window": lambda p: list(_second_row(p(Car)).values_list("witness")),
+    "slice of a filter on a window": lambda p: list(_second_row(p(Car)).values_list("witness")[:1]),
+    "slice of a filter on a window, active": lambda p: _inside(
+        p, lambda: list(_second_row(Car).values_list("witness")[:1])
     ),
     "child": lambda p: list(p(Truck).objects.filter(owner__name="Ada").values_list("witness", "owner__witness")),
     "child by parent": lambda p: list(p(Car).objects.filter(truck__payload=4).values_list("witness")),
@@ -410,6 +412,10 @@ QUERIES: dict[str, Callable[[Place], Any]] = {
 }  # fmt: skip
 
 
+def _second_row(model: Any) -> Any:
+    return model.objects.annotate(row=Window(RowNumber(), order_by=F("pk").asc())).filter(row=2)
+
+
 def _inside(place: Place, function: Callable[[], Any]) -> Any:
     with place.active():
         return function()
@@ -440,6 +446,18 @@ def test_subquery_that_was_made_nowhere(acme: Place, globex: Place) -> None:
                 assert seen(owners.filter(Exists(tagged.filter(owner=OuterRef("pk"))))) == [("Ada", place.witness)]
                 named = owners.annotate(red=Subquery(red.values("witness")[:1])).values_list("red", flat=True)
                 assert set(named) == {place.witness}
+
+
+def test_combined_with_one_that_was_made_nowhere(acme: Place, globex: Place) -> None:
+    """A query that was made while nothing was active goes where the one is bound that it is combined with."""
+    minis, beetles = Car.objects.filter(name="Mini"), acme(Car).objects.filter(name="Beetle")
+    for active in (nullcontext(), globex.active()):
+        with active:
+            for combined in (minis | beetles, beetles | minis, minis ^ beetles, beetles ^ minis):
+                assert seen(combined) == [("Beetle", "default.acme"), ("Mini", "default.acme")]
+            for combined in (minis & beetles, beetles & minis):
+                assert combined.placement == beetles.placement
+                assert seen(combined) == []
 
 
 def test_one_connection_for_all_schemas(acme: Place, globex: Place) -> None:

@@ -14,8 +14,8 @@ from django.db.backends.postgresql import base
 from django.utils.functional import cached_property
 
 from ....alias import SchemaAlias
+from ....ambient import Captured
 from ....confining import Confinement, confinement_of
-from ....context import Captured
 from ....environments import primary_of
 from ....health import CONNECT_S, Watching, is_sick, sick_at, silence_of, watched
 from ....settling import Settling
