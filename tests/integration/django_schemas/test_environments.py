@@ -11,12 +11,24 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Exists, OuterRef, Prefetch, prefetch_related_objects
 
 from django_schemas import bind
+from django_schemas.environments import primary_of
 from django_schemas.exceptions import SchemaMismatch
 from tests.apps.garage.models import Badge, Owner
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
 
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
+
 Watch = Callable[[], AbstractContextManager[Any]]
+
+
+@pytest.fixture(autouse=True, params=["replicas", "no replicas"])
+def _replicas(request: pytest.FixtureRequest, settings: Any) -> None:
+    """Where there are none, less is looked at of the objects that are read."""
+    if request.param == "no replicas":
+        settings.DATABASES = {db: each for db, each in settings.DATABASES.items() if primary_of(db) == db}
+
+
 Mix = Callable[[Any, Any], Any]
 
 REGISTRY_MIXES: dict[str, Mix] = {
