@@ -31,7 +31,7 @@ from tenancy import tenant_context
 from tenancy.contrib.storage import TenantStorage
 from tenancy.models import Tenant
 from tests.apps.garage.models import Owner
-from tests.integration.django_schemas.test_replicas import REPLICA, catch_up
+from tests.integration.django_schemas.standby import REPLICA, catch_up
 from tests.isolation.conftest import Towns
 
 LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "isolation", "TIMEOUT": 3600}

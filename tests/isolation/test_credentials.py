@@ -30,7 +30,7 @@ from tenancy import lifecycle, registry, tenant_context
 from tenancy.conf import conf
 from tenancy.models import Tenant
 from tests.apps.garage.models import Badge, Car, Owner, Tag
-from tests.integration.django_schemas.test_replicas import REPLICA, catch_up
+from tests.integration.django_schemas.standby import REPLICA, catch_up
 
 pytestmark = pytest.mark.usefixtures("committed")
 

@@ -19,6 +19,7 @@ from ...context import active_alias, ensure_active, is_innermost, places
 from ...environments import primary_of
 from ...exceptions import NoActiveSchema, ReadOnlyReplica, SchemaMismatch, SchemasError
 from ...identifiers import quote
+from ...membership import table_environments
 from ...places import no_schema_message, single_home
 from ...replicas import note_write, primary_instead, primary_that_knows
 from ...transactions import note_write_to
@@ -43,11 +44,13 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         """Compile the statement, with the schema in front of its tables."""
         # Django compiles subqueries with the connection alone: the connection keeps what is being compiled on it.
         stack = self.connection.compiling
+        enclosing, around_it = stack[-1] if stack else (None, ())
         using, own = self.using, getattr(self.query, "placement", None)
-        alias = using if own is using and own is not None else self._alias(using, own, stack[-1] if stack else None)
-        stack.append(alias)
+        alias = using if own is using and own is not None else self._alias(using, own, enclosing)
+        # What Django makes of a part of a query (for `exclude`) says nothing itself: it goes with the whole.
+        around = getattr(self.query, "around", ()) or (around_it if own is None else ())
+        stack.append((alias, around))
         try:
-            around = getattr(self.query, "around", ())
             if alias is None or (not around and is_innermost(alias)):
                 return self.in_schema(super().as_sql(*args, **kwargs))
             # Conditions that Django adds as it compiles (the content type of a generic relation) are looked up here.
@@ -76,7 +79,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
             raise SchemaMismatch(f"A query on {own.placement} was sent to database {self.connection.alias!r}.")
         if given is None or own is None:
             return given or own
-        shared = given.environment == own.environment or given.environment in self._environments()
+        shared = given.environment == own.environment or given.environment in table_environments(self.query.model)
         if shared and not given.same_place(own):
             raise SchemaMismatch(
                 f"A query on {own.placement} was put into one on {given.placement}: make both in one schema."
@@ -90,17 +93,12 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
             )
         return own
 
-    def _environments(self) -> tuple[str, ...]:
-        table = self.query.model._meta.db_table if self.query.model is not None else ""
-        return table.environments if isinstance(table, SchemaTable) else ()
-
     def get_from_clause(self) -> Any:
         query = self.query
         # Before Django's, which counts a reference to each table of extra(tables=...).
         used = [source for name, source in query.alias_map.items() if query.alias_refcount[name]]
         clauses, params = super().get_from_clause()
-        alias: SchemaAlias | None = self.connection.compiling[-1]
-        around = getattr(query, "around", ())
+        alias, around = self.connection.compiling[-1]
         elsewhere: dict[str, SchemaAlias] = {}
         for index, source in enumerate(used):
             table = getattr(source, "table_name", None)
@@ -132,7 +130,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
 
     def schema_of(self, table: SchemaTable) -> str:
         """The schema that a table of this statement stands in."""
-        alias: SchemaAlias | None = self.connection.compiling[-1]
+        alias: SchemaAlias | None = self.connection.compiling[-1][0]
         if alias is None or alias.environment not in table.environments:
             return self._place_elsewhere(table).schema
         self._refuse_around(alias)
@@ -151,7 +149,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         Raises:
             SchemaMismatch: the other table's keys are not the ones that this table, or its own, refers to.
         """
-        alias: SchemaAlias | None = self.connection.compiling[-1]
+        alias: SchemaAlias | None = self.connection.compiling[-1][0]
         other = self.query.alias_map.get(getattr(source, "parent_alias", None))
         parent = alias if other is None else elsewhere.get(other.table_alias, alias)
         if parent is not None and parent.environment in table.environments:
@@ -196,7 +194,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
 
     def _refuse_around(self, alias: SchemaAlias) -> None:
         """Raise SchemaMismatch if a query of a single-schema model was made in another schema than it is put into."""
-        for around in reversed(getattr(self.query, "around", ())):
+        for around in reversed(self.connection.compiling[-1][1]):
             if around.environment == alias.environment:
                 if not around.same_place(alias):
                     raise SchemaMismatch(

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from django_schemas.replicas import forget_writes
 from tests.apps.garage.witness import public_digest
+from tests.integration.django_schemas.standby import catch_up, until_read
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
@@ -49,6 +51,16 @@ def _public_written(db: str) -> bool:
             "WHERE schemaname = 'public' AND n_tup_ins + n_tup_upd + n_tup_del > 0)"
         )
         return cursor.fetchone() == (True,)
+
+
+@pytest.fixture
+def replica(committed: None) -> Iterator[None]:
+    """The replica is read, and has everything; this context has written nothing."""
+    catch_up()
+    forget_writes()
+    until_read()
+    yield
+    forget_writes()
 
 
 _number = count(1)

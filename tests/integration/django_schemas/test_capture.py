@@ -116,7 +116,7 @@ def test_iterator_over_the_end_of_a_transaction(committed: None, acme: Place, gl
 
 
 @pytest.mark.skipif("default-read1" not in connections.settings, reason="there is no replica")
-def test_iterator_on_a_replica(committed: None, acme: Place, globex: Place) -> None:
+def test_iterator_on_a_replica(replica: None, acme: Place, globex: Place) -> None:
     """What is read from a replica, here and there, belongs to acme on the primary, and what is prefetched too."""
     with acme.active():
         cars = Car.objects.order_by("name").prefetch_related("tags").select_related("owner")
@@ -166,6 +166,7 @@ def test_pickled_and_iterated(acme: Place, globex: Place) -> None:
 JOINED: dict[str, Callable[[], Any]] = {
     "filter": lambda: Plan.objects.filter(owner__witness="default.acme").distinct(),
     "values": lambda: Plan.objects.values_list("owner__witness", flat=True).distinct(),
+    "exclusion": lambda: Plan.objects.exclude(owner__car__witness="default.globex"),
     "annotation": lambda: Plan.objects.annotate(n=Count("owner")).filter(n=2),
     "subquery": lambda: Plan.objects.filter(Exists(Owner.objects.filter(plan=OuterRef("pk"), witness="default.acme"))),
     "subquery of its own": lambda: Plan.objects.filter(pk__in=Plan.objects.filter(owner__witness="default.acme")),
@@ -238,16 +239,26 @@ def test_registry_iterated_here_and_there(planned: None, acme: Place, globex: Pl
 
 def test_registry_queryset_of_another_schema_in_a_query(planned: None, acme: Place, globex: Place) -> None:
     """Put into a query of another schema, one that joins its own is refused: no statement has two schemas."""
-    with globex.active():
-        plans = Plan.objects.filter(owner__name="Ada")
-    with acme.active():
-        with pytest.raises(SchemaMismatch):
-            list(Owner.objects.filter(plan__in=plans))
-        assert Owner.objects.filter(plan__in=Plan.objects.filter(owner__name="Ada")).count() == 2
-        assert Owner.objects.filter(plan__in=Plan.objects.filter(name="gold")).count() == 2
+    nowhere = Owner.objects.filter(name="Ada").values("plan")
+    makes: list[Callable[[], Any]] = [
+        lambda: Plan.objects.filter(owner__name="Ada"),
+        # Django makes a query of its own for what is excluded.
+        lambda: Plan.objects.exclude(owner__car__name="Porsche"),
+        lambda: Plan.objects.filter(pk__in=nowhere),
+    ]
+    for make in makes:
+        with globex.active():
+            plans = make()
+            assert Owner.objects.filter(plan__in=plans).count() == 1
+        with acme.active():
+            with pytest.raises(SchemaMismatch):
+                list(Owner.objects.filter(plan__in=plans))
+            assert Owner.objects.filter(plan__in=make()).count() == 2
     with globex.active():
         unjoined = Plan.objects.filter(name="gold")
-    assert acme(Owner).objects.filter(plan__in=unjoined).count() == 2
+        other = Plan.objects.filter(pk__in=acme(Owner).objects.values("plan"))
+    for plans in (unjoined, other):
+        assert acme(Owner).objects.filter(plan__in=plans).count() == 2
 
 
 def test_objects_fetched_along_with_those_of_the_registry(acme: Place, globex: Place) -> None:

@@ -363,6 +363,9 @@ QUERIES: dict[str, Callable[[Place], Any]] = {
             where=["garage_owner.id = garage_car.owner_id"],
         ).order_by("pk").values_list("witness", "w")
     ),
+    "extra table of nobody's": lambda p: (
+        p(Car).objects.extra(tables=["pg_am"], where=["pg_am.amname = 'btree'"]).filter(witness=p.witness).count()
+    ),
     "update over a join": lambda p: (
         p(Car).objects.filter(owner__name="Ada").update(name=F("name")), p(Car).objects.update(owner=F("owner"))
     ),

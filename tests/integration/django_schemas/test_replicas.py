@@ -1,7 +1,6 @@
 """Reads from a real streaming replica: which go there, which stay with the primary, and that no write does."""
 
 import pickle
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,46 +18,21 @@ from django.test.utils import CaptureQueriesContext
 
 from django_schemas import schema_cursor
 from django_schemas.exceptions import ReadOnlyReplica
-from django_schemas.freshness import fresh
 from django_schemas.replicas import forget_writes
 from tests.apps.garage.models import Car, Note, Owner, Tag, Truck
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
+from tests.integration.django_schemas.standby import REPLICA
 
 pytestmark = [
     pytest.mark.standby,
     pytest.mark.skipif("default-read1" not in settings.DATABASES, reason="there is no replica"),
 ]
 
-REPLICA = "default-read1"
-
-
-def catch_up(timeout_s: float = 10) -> None:
-    """Wait until the replica has what the primary has committed."""
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT pg_current_wal_lsn()::text")
-        (position,) = cursor.fetchone()
-    deadline = time.monotonic() + timeout_s
-    with connections[REPLICA].cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [position])
-            if cursor.fetchone() == (True,):
-                return
-            time.sleep(0.005)
-    raise TimeoutError("The replica does not follow.")
-
 
 @pytest.fixture(autouse=True)
-def _replica(committed: None) -> Iterator[None]:
-    """The replica is there, has everything, and this context has written nothing."""
-    catch_up()
-    forget_writes()
-    deadline = time.monotonic() + 10
-    while not fresh("default"):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    yield
-    forget_writes()
+def _replica(replica: None) -> None:
+    """Each test here reads it."""
 
 
 @contextmanager

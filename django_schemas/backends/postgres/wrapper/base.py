@@ -42,7 +42,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(settings_dict, alias=str.__str__(alias))
         self.primary = primary_of(self.alias)
         # What is being compiled on this connection, the innermost statement last: see compiler.QualifyingMixin.
-        self.compiling: list[SchemaAlias | None] = []
+        self.compiling: list[tuple[SchemaAlias | None, tuple[SchemaAlias, ...]]] = []
         # Told each statement of a schema editor's: see blueprint.Recording.
         self.listener: Callable[[str], None] | None = None
         # Where several migrations run in one transaction: see settling.

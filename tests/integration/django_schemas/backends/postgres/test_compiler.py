@@ -10,7 +10,9 @@ from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections, transaction
 from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Prefetch, Q, Subquery
+from django.db.models.sql.datastructures import BaseTable
 
+from django_schemas.exceptions import SchemasError
 from tests.apps.garage.models import Badge, Car, OldCar, Owner, Tag, Truck
 from tests.apps.garage.witness import Place, make_place
 from tests.apps.leaflets.models import Leaflet
@@ -171,3 +173,10 @@ def test_nothing_is_left_on_the_connection(acme: Place, globex: Place) -> None:
     workload(acme)
     assert connection.compiling == []
     assert list(acme(User).objects.all()) == []
+
+
+def test_what_is_not_written_as_expected(acme: Place, nothing_sent: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should a version of Django write a table in another way, nothing is sent without a schema."""
+    monkeypatch.setattr(BaseTable, "as_sql", lambda self, *args: (f'ONLY "{self.table_name}"', []))
+    with nothing_sent(), pytest.raises(SchemasError, match="This version of Django writes"):
+        list(acme(Car).objects.all())
