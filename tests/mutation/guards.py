@@ -44,7 +44,7 @@ TESTS = (
         for name in (
             *("adoption", "binding", "caches", "capture", "contenttypes", "context", "deletion", "environments"),
             *("fail_closed", "mixing", "querysets", "relations", "replicas", "search_path", "signals"),
-            *("using",),
+            *("transactions", "using"),
         )
     ),
     f"{_SCHEMAS}/backends/postgres/test_compiler.py",
@@ -58,4 +58,5 @@ TESTS = (
     ),
     "tests/isolation/test_contexts.py",
     "tests/isolation/test_inactive.py",
+    "tests/isolation/test_roles.py",
 )

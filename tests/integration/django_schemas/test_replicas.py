@@ -12,17 +12,28 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, connections, transaction
+from django.db import (
+    DatabaseError,
+    OperationalError,
+    ProgrammingError,
+    close_old_connections,
+    connections,
+    transaction,
+)
+from django.db.models import Func, Max, TextField, Value
 from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
 
 from django_schemas import schema_cursor
+from django_schemas.apart import connect
 from django_schemas.exceptions import ReadOnlyReplica
+from django_schemas.freshness import fresh
+from django_schemas.migrations import flush, migrate
 from django_schemas.replicas import forget_writes
 from tests.apps.garage.models import Car, Note, Owner, Tag, Truck
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
-from tests.integration.django_schemas.standby import REPLICA
+from tests.integration.django_schemas.standby import REPLICA, until_read
 
 pytestmark = [
     pytest.mark.standby,
@@ -283,3 +294,90 @@ def test_pickled_row_of_the_replica(acme: Place) -> None:
     loaded = pickle.loads(pickle.dumps(acme(Owner).objects.order_by("name")))
     assert {str(owner._state.db) for owner in loaded} == {"default"}
     assert seen(loaded.all()) == [("Ada", "default.acme"), ("Bob", "default.acme")]
+
+
+def closed() -> None:
+    """Close the connection to the replica behind Django's back."""
+    connections[REPLICA].ensure_connection()
+    connections[REPLICA].connection.close()
+
+
+def ended_by_the_server() -> None:
+    """Have the replica end the connection."""
+    with connections[REPLICA].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    other = connect(REPLICA)
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
+
+
+@pytest.mark.parametrize("end", [closed, ended_by_the_server])
+def test_read_that_loses_the_replica(end: Callable[[], None], acme: Place) -> None:
+    """It is answered by the primary, as the primary's; the replica is left out until it answers anew. All of this, with
+    replicas that die and hang, is in `test_freshness`.
+    """
+    reads: list[Callable[[], Any]] = [
+        lambda: [(owner.witness, owner._state.db.db) for owner in acme(Owner).objects.filter(name="Ada")],
+        lambda: [(owner.witness, owner._state.db.db) for owner in acme(Owner).objects.filter(name="Ada").iterator()],
+        lambda: [(acme(Owner).objects.aggregate(w=Max("witness"))["w"], "default")],
+    ]
+    for read in reads:
+        until_read()
+        end()
+        with asked() as databases:
+            assert read() == [("default.acme", "default")]
+        assert "default" in databases
+        assert fresh("default") == []
+
+
+def test_transaction_that_loses_the_replica(acme: Place) -> None:
+    """A read in a transaction on the replica fails, for what was read before would not fit."""
+    with pytest.raises(DatabaseError), transaction.atomic(using=REPLICA):
+        ended_by_the_server()
+        list(acme(Owner).objects.using(REPLICA))
+    assert fresh("default") == []
+
+
+def test_read_that_fails_on_the_replica(acme: Place) -> None:
+    """What fails for another reason fails, and does not leave out the replica."""
+    slept = Func(Value(30), function="pg_sleep", output_field=TextField())
+    with connections[REPLICA].cursor() as cursor:
+        cursor.execute("SET statement_timeout = 50")
+    with CaptureQueriesContext(connections["default"]) as at_the_primary:
+        with pytest.raises(OperationalError, match="statement timeout"):
+            list(acme(Owner).objects.annotate(slept=slept))
+        connections[REPLICA].close()
+        with pytest.raises(ProgrammingError, match="min"):
+            list(acme(Owner).objects.annotate(no=Func(Value(True), function="min")))
+    assert len(at_the_primary) == 0
+    assert fresh("default") == [REPLICA]
+
+
+def test_what_the_replica_has_not_heard_of(acme: Place) -> None:
+    """A schema that was just made is read at the primary; one that is nowhere is an error of the primary's."""
+    new = Place("default", "unheard")
+    with replay_paused():
+        try:
+            migrate("default", schema="unheard", environment="tenant")
+            forget_writes()
+            assert [tag.name for tag in new(Tag).objects.all()] == ["migrated"]
+            assert [tag._state.db for tag in new(Tag).objects.all()] == ["default"]
+            assert fresh("default") == [REPLICA]
+            with pytest.raises(ProgrammingError, match="does not exist"):
+                Place("default", "nowhere")(Tag).objects.count()
+        finally:
+            flush("default", "unheard")
+
+
+@contextmanager
+def replay_paused() -> Iterator[None]:
+    """A context in which the replica hears of nothing."""
+    try:
+        with connections[REPLICA].cursor() as cursor:
+            cursor.execute("SELECT pg_wal_replay_pause()")
+        yield
+    finally:
+        with connections[REPLICA].cursor() as cursor:
+            cursor.execute("SELECT pg_wal_replay_resume()")
