@@ -69,8 +69,9 @@ class SchemaQuery(Query):
 
     def _learn(self, alias: object) -> None:
         """Take the place of a value, if this was made while nothing was active: now it can be run in no other."""
-        if self.placement is None and isinstance(alias, SchemaAlias) and self.model is not None:
-            self.placement = alias.primary if alias.environment in table_environments(self.model) else None
+        if self.placement is None and isinstance(alias, SchemaAlias):
+            model: Any = self.model
+            self.placement = alias.primary if alias.environment in table_environments(model) else None
             self.bound = self.placement is not None
 
     def combine(self, rhs: Query, connector: str) -> None:
@@ -95,7 +96,7 @@ class SchemaModelIterable(ModelIterable):  # type: ignore[type-arg]  # not gener
         # Not `queryset.placement`: somebody may have given the queryset a class of their own.
         carried = queryset._db or queryset.query.placement
         if (
-            carried is not None
+            isinstance(carried, SchemaAlias)
             and not queryset.query.select_related
             and not replicas_of(carried.db)
             # Else Django's collector asks, for what refers to rows of that place.

@@ -21,6 +21,7 @@ AT_IMPORT = (
     "Ambient.__init__",
     "ExplicitRouter.__init__",
     "_guarded_class",
+    "_on_relation",
     "guard_descriptors",
     "guard_manager_class",
     "mixed",
@@ -52,7 +53,7 @@ TESTS = (
     *(
         f"{_TENANCY}/test_{name}.py"
         for name in (
-            *("context", "event_loop", "hosts", "middleware", "requests", "resolvers"),
+            *("context", "event_loop", "hosts", "limits", "middleware", "requests", "resolvers"),
             *("session_middleware", "standing", "work"),
         )
     ),

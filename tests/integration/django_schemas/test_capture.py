@@ -10,6 +10,7 @@ from asgiref.sync import async_to_sync
 from django.db import connections, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch, ProtectedError
 
+from django_schemas import bind
 from django_schemas.exceptions import NoActiveSchema, SchemaMismatch
 from tests.apps.garage.models import Badge, Car, Owner, Tag
 from tests.apps.garage.witness import Place, seen
@@ -227,14 +228,15 @@ def test_registry_iterated_here_and_there(planned: None, acme: Place, globex: Pl
     """An iterator of the registry prefetches, at all its steps, from the schema that it was made in."""
     acme(Owner).objects.update(plan=Plan.objects.create(name="silver", witness="default.registry"))
     globex(Owner).objects.update(plan=Plan.objects.get(name="gold"))
-    plans = Plan.objects.prefetch_related("owner_set").order_by("name")
-    with acme.active():
-        rows = plans.iterator(chunk_size=1)
-    with globex.active():
-        gold = next(rows)
-    silver = next(rows)
-    assert seen(gold.owner_set.all()) == []
-    assert seen(silver.owner_set.all()) == [("Ada", "default.acme"), ("Bob", "default.acme")]
+    for model in (Plan, bind(Plan, "default", "registry")):
+        plans = model.objects.prefetch_related("owner_set").order_by("name")
+        with acme.active():
+            rows = plans.iterator(chunk_size=1)
+        with globex.active():
+            gold = next(rows)
+        silver = next(rows)
+        assert seen(gold.owner_set.all()) == []
+        assert seen(silver.owner_set.all()) == [("Ada", "default.acme"), ("Bob", "default.acme")]
 
 
 def test_registry_queryset_of_another_schema_in_a_query(planned: None, acme: Place, globex: Place) -> None:

@@ -481,3 +481,66 @@ def test_slices_are_combined_where_they_are_from(acme: Place, globex: Place) -> 
             found = [cars[:2] | cars.filter(name="Unimog"), cars[:2] ^ cars.filter(name="Beetle")]
             assert [{car.name for car in each} for each in found] == [{"Beetle", "Mini", "Unimog"}, {"Mini"}]
             assert {car.witness for each in found for car in each} == {"default.acme"}
+
+
+def test_arguments_are_passed_on(acme: Place, globex: Place) -> None:
+    """What Django refuses of a bound queryset's arguments is refused as ever, by position or by name."""
+
+    async def fetch(cars: Any, *args: Any, **kwargs: Any) -> None:
+        async for _ in cars.aiterator(*args, **kwargs):
+            pass
+
+    for place in (acme, globex):
+        cars = place(Car).objects.all()
+        with pytest.raises(ValueError, match='Must be "Owner" instance'):
+            cars.filter(owner=place.red)
+        with pytest.raises(ValueError, match="Batch size"):
+            cars.bulk_create([Car(name="x", witness="x")], -1)
+        with pytest.raises(ValueError, match="Chunk size"):
+            async_to_sync(fetch)(cars, 0)
+        with pytest.raises(ValueError, match="Chunk size"):
+            async_to_sync(fetch)(cars, chunk_size=0)
+
+
+def test_nothing_is_written_nowhere() -> None:
+    """An empty list needs no schema."""
+    assert Car.objects.bulk_create([]) == []
+    assert Car.objects.bulk_update([], ["name"]) == 0
+
+
+def test_queryset_written_by_is_bound_to_nothing(acme: Place, globex: Place) -> None:
+    """A queryset that was made while nothing was active may be written by here, and read there."""
+    cars = Car.objects.filter(name="new")
+    for place in (acme, globex):
+        with place.active():
+            cars.bulk_create([Car(name="new", witness=place.witness)])
+            assert seen(cars.all()) == [("new", place.witness)]
+    with pytest.raises(NoActiveSchema):
+        cars.all().count()
+
+
+def test_plain_alias_put_into_a_queryset(acme: Place) -> None:
+    """Somebody else's code that puts a database's alias into a queryset means the queryset's schema, or is refused."""
+    cars = acme(Car).objects.filter(name="Mini")
+    cars._db = "default"
+    assert seen(cars) == [("Mini", "default.acme")]
+    cars = acme(Car).objects.all()
+    cars._db = "shard2"
+    with pytest.raises(NoActiveSchema):
+        list(cars)
+
+
+def test_raw_with_all_that_it_takes(acme: Place, globex: Place) -> None:
+    """Names that are translated, parameters, and what is to be prefetched."""
+    with globex.active():
+        (car,) = (
+            acme(Car)
+            .objects.prefetch_related("tags")
+            .raw(
+                "SELECT id, name AS title, witness, owner_id FROM garage_car WHERE name = %s",
+                ["Mini"],
+                {"title": "name"},
+            )
+        )
+        assert (car.name, car.get_deferred_fields()) == ("Mini", set())
+        assert seen(car._prefetched_objects_cache["tags"]) == [("red", "default.acme")]

@@ -289,3 +289,22 @@ def test_order_with_respect_to(acme: Place, globex: Place, initech: Place) -> No
     with pytest.raises(SchemaMismatch):
         acme.beetle.set_repair_order([], using=globex.ada._state.db)
     assert list(globex(Repair).objects.order_by("_order")) == list(globex(Repair).objects.order_by("pk"))
+
+
+def test_fetched_ahead_for_objects_of_nowhere(acme: Place, globex: Place, nothing_sent: Any) -> None:
+    """An object that was not saved is of no schema: what belongs to it is fetched in the active one."""
+    with globex.active():
+        owners = [Car(owner_id=acme.ada.pk)]
+        prefetch_related_objects(owners, "owner")
+        assert seen(car.owner for car in owners) == [("Ada", "default.globex")]
+    cars = [Car(pk=acme.beetle.pk), acme.beetle, globex.beetle]
+    with nothing_sent(), pytest.raises(SchemaMismatch):
+        prefetch_related_objects(cars, "tags")
+
+
+def test_added_to_an_object_of_nowhere(acme: Place, globex: Place) -> None:
+    """The same for what is written by its relations."""
+    with globex.active():
+        Car(pk=globex.beetle.pk).mechanics.add(globex.ada.pk, through_defaults={"witness": "new", "_order": 0})
+    assert [repair.witness for repair in globex(Repair).objects.all()] == ["new"]
+    assert not acme(Repair).objects.exists()

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
-from django_schemas import Placement, active_placement
+from django_schemas import Placement, active_placement, schema_context
 from tests.apps.garage.models import Badge, Car, Owner, Tag
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
@@ -170,6 +170,24 @@ def test_object_of_a_single_schema(acme: Place, heard: Heard) -> None:
     around = active_placement("tenant")
     Plan.objects.create(name="silver", witness="default.registry")
     assert heard == [(kind, "Plan", around, Placement("default", "registry")) for kind in ("pre_save", "post_save")]
+
+
+def test_other_environments_stay_active(acme: Place) -> None:
+    """What is active of another environment stays so for what is done to an object of this one."""
+    registry = Placement("default", "registry")
+    found = []
+
+    def receive(**kwargs: Any) -> None:
+        found.append((active_placement("registry"), active_placement("tenant")))
+
+    with ExitStack() as stack:
+        for signal in (pre_delete, post_save):
+            signal.connect(receive, sender=Owner)
+            stack.callback(signal.disconnect, receive, sender=Owner)
+        stack.enter_context(schema_context("default", "registry"))
+        acme(Owner).objects.create(name="new", witness="x")
+        acme(Owner).objects.filter(name="new").delete()
+    assert found == [(registry, acme.placement)] * 2
 
 
 def test_user_of_the_registry(acme: Place, heard: Heard) -> None:

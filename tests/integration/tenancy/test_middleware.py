@@ -1,16 +1,23 @@
 """From a request to its tenant, and nothing left of it afterwards: over the handlers of Django, sync and async."""
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.test import AsyncClient, Client
+from django.db import InterfaceError, OperationalError, connections, transaction
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.test import AsyncClient, Client, RequestFactory
 
-from django_schemas import active_placement
-from tenancy import current_tenant
+from django_schemas import active_placement, health
+from tenancy import current_tenant, lifecycle
+from tenancy.exceptions import RegistryUnavailable
+from tenancy.middleware import TenantMiddleware
 from tenancy.models import Domain, Tenant
+from tenancy.resolvers import SubdomainResolver
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -157,6 +164,58 @@ def test_nothing_is_left_after_an_error(tenants: Any, ask: Any) -> None:
     assert (current_tenant(), active_placement()) == (None, None)
 
 
+@pytest.mark.parametrize("ask", [get, aget])
+def test_database_without_time(tenants: Any, ask: Any) -> None:
+    """A view whose database gave up on a statement is not an error of the project's, but a 503, to be tried again."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 50")
+    assert ask("hooli.saas.test", "/slow-query/?s=5").status_code == 503
+
+
+def test_view_that_answers_all_the_same(hooli: Tenant) -> None:
+    """A view that makes do without what the database did not answer has made a response, which is sent."""
+
+    def look(request: HttpRequest) -> HttpResponse:
+        with suppress(OperationalError), transaction.atomic(), connections["default"].cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 50")
+            cursor.execute("SELECT pg_sleep(5)")
+        return HttpResponse("instead")
+
+    response: Any = TenantMiddleware(look)(RequestFactory().get("/", headers={"host": "hooli.saas.test"}))
+    assert (response.status_code, response.content) == (200, b"instead")
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError, RegistryUnavailable])
+@pytest.mark.parametrize("ask", [get, aget])
+def test_resolver_without_a_database(
+    ask: Any, error: type[Exception], monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """A resolver that can't ask its database ends a request with 503, and with an entry in the log."""
+
+    def fail(self: object, request: HttpRequest) -> None:
+        raise error
+
+    monkeypatch.setattr(SubdomainResolver, "__call__", fail)
+    assert ask("hooli.saas.test").status_code == 503
+    entry = ("tenancy.requests", logging.ERROR, "A resolver could not ask its database.")
+    assert (entry in caplog.record_tuples) == (error is not RegistryUnavailable)
+
+
+@pytest.mark.parametrize("ask", [get, aget])
+def test_tenants_of_a_sick_database(tenants: Any, ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are refused at once, and others are served; a tenant that is not served at all is told that."""
+    monkeypatch.setattr("django_schemas.replicas.is_sick", "shard2".__eq__)
+    assert ask("umbrella.saas.test").status_code == 503
+    assert ask("hooli.saas.test").status_code == 200
+    lifecycle.suspend(Tenant.objects.get(slug="umbrella"))
+    assert ask("umbrella.saas.test").status_code == 403
+
+
+def test_both_stacks() -> None:
+    """Django puts it into stacks of both kinds as it is."""
+    assert (TenantMiddleware.sync_capable, TenantMiddleware.async_capable) == (True, True)
+
+
 def test_streaming_body_is_its_own_tenants(tenants: Any) -> None:
     """Bodies that are read later, in turns with others', are made of their own tenant's rows."""
     first, second = get("hooli.saas.test", "/stream/"), get("umbrella.saas.test", "/stream/")
@@ -187,12 +246,50 @@ def test_streaming_body_that_visits_others(tenants: Any, path: str) -> None:
     assert (current_tenant(), active_placement()) == (None, None)
 
 
-def test_streaming_body_that_is_cut_off(tenants: Any) -> None:
-    """A client that goes away in the middle leaves nothing behind."""
-    response = get("hooli.saas.test", "/stream/")
-    next(iter(response))
+def streamed(body: Callable[[Any], Iterator[str]]) -> Any:
+    """The response of a request to hooli with such a body, which is given the request."""
+    request = RequestFactory().get("/", headers={"host": "hooli.saas.test"})
+    return TenantMiddleware(lambda request: StreamingHttpResponse(body(request)))(request)
+
+
+def test_streaming_body_that_is_cut_off(hooli: Tenant) -> None:
+    """A client that goes away in the middle leaves nothing behind; the body is ended within its tenant."""
+    ended = []
+
+    def body(request: Any) -> Iterator[str]:
+        try:
+            yield "1"
+            yield "2"
+        finally:
+            ended.append((current_tenant(), active_placement()))
+
+    response = streamed(body)
+    assert next(iter(response)) == b"1"
     response.close()
+    assert ended == [(hooli, hooli.placement)]
     assert (current_tenant(), active_placement()) == (None, None)
+
+
+def test_streaming_body_of_a_tenant_that_is_suspended(hooli: Tenant) -> None:
+    """What has begun to be sent is sent to its end."""
+
+    def body(request: Any) -> Iterator[str]:
+        yield "1"
+        lifecycle.suspend(request.tenant)
+        yield "2"
+        yield current_tenant().slug  # type: ignore[union-attr]
+
+    assert list(streamed(body)) == [b"1", b"2", b"hooli"]
+
+
+def test_streaming_body_is_watched(hooli: Tenant) -> None:
+    """A database that hangs while a body is produced is noticed, as one that does before."""
+
+    def body(request: Any) -> Iterator[str]:
+        yield str(health.watched())
+
+    assert list(streamed(body)) == [b"True"]
+    assert not health.watched()
 
 
 def test_async_streaming_body(tenants: Any) -> None:

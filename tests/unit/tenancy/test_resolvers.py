@@ -87,3 +87,10 @@ def test_prefix_that_is_no_folder(prefix: str) -> None:
         PathResolver(prefix)
     with pytest.raises(ImproperlyConfigured, match="must begin and end with a slash"):
         load_resolvers([("tenancy.resolvers.PathResolver", {"prefix": prefix})])
+
+
+@pytest.mark.parametrize("resolver", ["no.such.Resolver", ("tenancy.resolvers.PathResolver", {"nonsense": 1})])
+def test_resolver_that_is_not_there(resolver: Any) -> None:
+    """What can't be loaded, or not with these options, is an error that names the setting and the resolver."""
+    with pytest.raises(ImproperlyConfigured, match=r"TENANCY\['RESOLVERS'\]: .*(no.such.Resolver|PathResolver)"):
+        load_resolvers([resolver])
