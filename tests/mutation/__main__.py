@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ from .loading import import_mutant
 from .measures import Measures, digest
 from .mutants import Mutant, mutants_of
 from .session import Chosen, MutationSession
+
+_LONGER = 3
+"""How often a mutant's budget the tests of one may take that needs a process of its own."""
 
 _PYTEST = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not long"]
 
@@ -34,11 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = explained()
     if options.again:
         mutants = [mutant for mutant in mutants if str(mutant) in known or str(mutant) in options.again.read_text()]
-    measures, survivors, unseen = in_fork(lambda: _in_a_running_process(mutants, options), 24 * 3600)
-    for number, mutant in enumerate(unseen, 1):
-        survived = _survives_from_the_start(mutant, measures, options.budget)
+    tried = in_fork(lambda: _in_a_running_process(mutants, options), 24 * 3600)
+    measures, survivors = tried.measures, tried.survivors
+    for number, mutant in enumerate(tried.unseen, 1):
+        survived = _survives_from_the_start(mutant, tried, options.budget)
         survivors += [mutant] if survived else []
-        _tell(f"{number}/{len(unseen)} {'SURVIVED' if survived else 'killed'} from the start {mutant}")
+        _tell(f"{number}/{len(tried.unseen)} {'SURVIVED' if survived else 'killed'} from the start {mutant}")
     wrong = _wrong(mutants, survivors, set(known), measures)
     print(*wrong, *_summary(modules, mutants, survivors, set(known)), sep="\n")
     print(f"{len(measures.seconds)} tests, {time.monotonic() - began:.0f} s")
@@ -56,9 +61,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _in_a_running_process(
-    mutants: list[Mutant], options: argparse.Namespace
-) -> tuple[Measures, list[Mutant], list[Mutant]]:
+@dataclass(frozen=True)
+class _Tried:
+    """What a running process found: what its session says, as far as it is needed behind it."""
+
+    measures: Measures
+    survivors: list[Mutant]
+    unseen: list[Mutant]
+    killers: dict[Mutant, str]
+
+
+def _in_a_running_process(mutants: list[Mutant], options: argparse.Namespace) -> _Tried:
     """Set up once, and try the mutants that can be put into a running process."""
     kept = options.measures is not None and options.measures.exists()
     measures = pickle.loads(options.measures.read_bytes()) if kept else None
@@ -73,12 +86,13 @@ def _in_a_running_process(
     status = pytest.main([*_PYTEST, *TESTS], plugins=[session])
     if session.measures is None or status != 0:
         raise SystemExit(f"pytest ended with {status}.")
-    return session.measures, session.survivors, session.unseen
+    return _Tried(session.measures, session.survivors, session.unseen, session.killers)
 
 
-def _survives_from_the_start(mutant: Mutant, measures: Measures, budget_s: float) -> bool:
+def _survives_from_the_start(mutant: Mutant, tried: _Tried, budget_s: float) -> bool:
     """Try a mutant in a process that has it from its start."""
-    tests = measures.telling(mutant, budget_s, early=True)
+    killers = dict.fromkeys(test for other, test in tried.killers.items() if other.module == mutant.module)
+    tests = tried.measures.telling(mutant, _LONGER * budget_s, tuple(killers), early=True)
     if not tests:
         return True
     files = sorted({test.partition("::")[0] for test in tests})
@@ -88,7 +102,7 @@ def _survives_from_the_start(mutant: Mutant, measures: Measures, budget_s: float
         return int(pytest.main([*_PYTEST, "-x", *files], plugins=[Chosen(tests)]))
 
     try:
-        return in_fork(work, 120) == 0
+        return in_fork(work, 60 + 5 * _LONGER * budget_s) == 0
     except NoResult:
         return False
 

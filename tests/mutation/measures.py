@@ -60,9 +60,10 @@ class Measures:
         """
         first, last = mutant.around
         # An expression is often run without its first line.
-        found = self._running(mutant, [mutant.line]) or self._running(mutant, range(first + 1, last + 1))
-        if early and not found:
+        if early:
             found = self._running(mutant, range(1, _LINES + 1))
+        else:
+            found = self._running(mutant, [mutant.line]) or self._running(mutant, range(first + 1, last + 1))
         chosen, spent_s = [], 0.0
         rarity, breadth = self._rarity(str(file_of(mutant.module))), self._breadth
         rare = sorted(found, key=lambda test: (self.seconds[test] / rarity[test], test))

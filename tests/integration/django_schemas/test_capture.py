@@ -247,6 +247,7 @@ def test_registry_queryset_of_another_schema_in_a_query(planned: None, acme: Pla
         # Django makes a query of its own for what is excluded.
         lambda: Plan.objects.exclude(owner__car__name="Porsche"),
         lambda: Plan.objects.filter(pk__in=nowhere),
+        lambda: Plan.objects.extra(tables=["garage_owner"], where=["garage_owner.plan_id = platform_plan.id"]),
     ]
     for make in makes:
         with globex.active():

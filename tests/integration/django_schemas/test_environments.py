@@ -158,6 +158,20 @@ def test_generic_relation_in_a_subquery_made_nowhere_is_refused(acme: Place, not
         list(Plan.objects.filter(pk__in=polite.values("plan")))
 
 
+def test_generic_relation_beside_another_environment(acme: Place) -> None:
+    """One of the statement's own schema is followed, whatever is joined before."""
+    acme(Owner).objects.update(plan=Plan.objects.get())
+    owners = acme(Owner).objects.filter(plan__name="gold", notes__text="polite")
+    assert seen(owners) == [("Ada", "default.acme")]
+
+
+def test_sql_of_what_was_made_nowhere(acme: Place) -> None:
+    """Printed where a schema is active, a query shows that one."""
+    polite = Owner.objects.filter(notes__text="polite")
+    with acme.active():
+        assert 'JOIN "acme"."garage_note"' in str(polite.query)
+
+
 def test_looked_up_by_an_object_of_another_environment(acme: Place) -> None:
     """A plan says nothing about whose owners are meant: a query that was made nowhere goes where it is put."""
     owners = Owner.objects.filter(plan=Plan.objects.get())

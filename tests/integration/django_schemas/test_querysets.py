@@ -502,6 +502,14 @@ def test_arguments_are_passed_on(acme: Place, globex: Place) -> None:
             async_to_sync(fetch)(cars, chunk_size=0)
 
 
+def test_methods_are_marked_as_djangos(acme: Place) -> None:
+    """Templates call none that alters data, and `delete` is no method of managers."""
+    cars = acme(Car).objects
+    for name in ("create", "bulk_create", "bulk_update", "update", "delete"):
+        assert getattr(cars.all(), name).alters_data is True
+    assert not hasattr(cars, "delete")
+
+
 def test_nothing_is_written_nowhere() -> None:
     """An empty list needs no schema."""
     assert Car.objects.bulk_create([]) == []
@@ -544,3 +552,24 @@ def test_raw_with_all_that_it_takes(acme: Place, globex: Place) -> None:
         )
         assert (car.name, car.get_deferred_fields()) == ("Mini", set())
         assert seen(car._prefetched_objects_cache["tags"]) == [("red", "default.acme")]
+
+
+class Labels:
+    """A relation such as packages make: none of Django's."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self
+
+    def is_cached(self, instance: Any) -> bool:
+        return False
+
+    def get_prefetch_querysets(self, instances: Any, querysets: Any = None) -> Any:
+        return Tag.objects.filter(name="red"), lambda tag: 1, lambda car: 1, True, "label", True
+
+
+def test_prefetched_by_somebody_elses_relation(acme: Place, elsewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it asks without saying where is asked where the queryset belongs."""
+    monkeypatch.setattr(Car, "labels", Labels(), raising=False)
+    for cars in (acme(Car).objects.all(), acme(Car).objects.using("default")):
+        fetched = cars.prefetch_related("labels").order_by("pk")
+        assert {car.label.witness for car in fetched} == {"default.acme"}

@@ -32,6 +32,7 @@ from django_schemas.migrations import flush, migrate
 from django_schemas.replicas import forget_writes
 from tests.apps.garage.models import Car, Note, Owner, Tag, Truck
 from tests.apps.garage.witness import Place, seen
+from tests.apps.leaflets.models import Leaflet
 from tests.apps.platform.models import Plan
 from tests.integration.django_schemas.standby import REPLICA, until_read
 
@@ -330,6 +331,13 @@ def test_read_that_loses_the_replica(end: Callable[[], None], acme: Place) -> No
             assert read() == [("default.acme", "default")]
         assert "default" in databases
         assert fresh("default") == []
+
+
+def test_plain_model_that_loses_the_replica() -> None:
+    """A model of no environment that is asked for by the replica's alias is answered by the primary too."""
+    closed()
+    assert list(Leaflet.objects.using(REPLICA)) == []
+    assert fresh("default") == []
 
 
 def test_transaction_that_loses_the_replica(acme: Place) -> None:

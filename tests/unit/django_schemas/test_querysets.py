@@ -11,6 +11,7 @@ from django.db.models.functions import Upper
 
 from django_schemas import Placement, bind, schema_context
 from django_schemas.exceptions import NoActiveSchema, SchemaMismatch
+from django_schemas.querysets import placed_queryset_class
 from tests.apps.garage.models import (
     Badge,
     Car,
@@ -196,3 +197,17 @@ def test_binding_a_queryset_to_another_schema() -> None:
     with pytest.raises(SchemaMismatch) as caught:
         Owner.set_db("default", "acme").objects.using(globex.placement)
     assert str(caught.value) == "What is bound to default.acme can't be used in default.globex: make a queryset there."
+
+
+@pytest.mark.parametrize("plain", [QuerySet, CarQuerySet])
+def test_placed_class_goes_by_the_name_of_the_plain_one(plain: Any) -> None:
+    """As in tracebacks and in documentation; what is made from a placed class is one."""
+    placed = placed_queryset_class(plain)
+    names = ("__name__", "__qualname__", "__module__", "__doc__")
+    assert [getattr(placed, name) for name in names] == [getattr(plain, name) for name in names]
+    assert placed is not plain
+
+    class Derived(placed):
+        pass
+
+    assert placed_queryset_class(Derived) is Derived
