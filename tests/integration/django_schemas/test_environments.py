@@ -120,6 +120,10 @@ def test_reference_to_a_single_schema_environment(acme: Place, initech: Place) -
         assert seen([place(Owner).objects.get(name="Ada").plan]) == [("gold", "default.registry")]
         prefetched = place(Owner).objects.prefetch_related("plan").get(name="Ada")
         assert seen([prefetched.plan]) == [("gold", "default.registry")]
+        plans = Prefetch("plan", bind(Plan, "default", "registry").objects.all())
+        assert seen([place(Owner).objects.prefetch_related(plans).get(name="Ada").plan]) == [
+            ("gold", "default.registry")
+        ]
     assert seen(acme(Owner).objects.filter(plan__name="gold")) == [("Ada", "default.acme")]
     with acme.active():
         assert seen(plan.owner_set.all()) == [("Ada", "default.acme")]

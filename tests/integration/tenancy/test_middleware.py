@@ -4,12 +4,12 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import InterfaceError, OperationalError, connections, transaction
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 
 from django_schemas import active_placement, health
@@ -209,6 +209,41 @@ def test_tenants_of_a_sick_database(tenants: Any, ask: Any, monkeypatch: pytest.
     assert ask("hooli.saas.test").status_code == 200
     lifecycle.suspend(Tenant.objects.get(slug="umbrella"))
     assert ask("umbrella.saas.test").status_code == 403
+
+
+def nested(middleware: list[TenantMiddleware]) -> tuple[Any, Any]:
+    """Views, sync and async, in which the same client asks once more before they answer."""
+
+    def again(client: str) -> HttpRequest:
+        return RequestFactory().get("/", headers={"host": f"{client}.saas.test"})
+
+    def look(request: HttpRequest) -> HttpResponse:
+        if "again" not in request.GET:
+            return HttpResponse("inner")
+        answers: list[Any] = [middleware[0](again(slug)) for slug in ("hooli", "vehement")]
+        return JsonResponse([answer.status_code for answer in answers], safe=False)
+
+    async def alook(request: HttpRequest) -> HttpResponse:
+        if "again" not in request.GET:
+            return HttpResponse("inner")
+        answers = [await cast(Any, middleware[0](again(slug))) for slug in ("hooli", "vehement")]
+        return JsonResponse([answer.status_code for answer in answers], safe=False)
+
+    return look, alook
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_one_request_at_a_time(tenants: Any, settings: Any, is_async: bool) -> None:
+    """A tenant's second request at the same time is refused where one is all it may have; another tenant's is served,
+    and so is its own next one.
+    """
+    settings.TENANCY = {**settings.TENANCY, "MAX_CONCURRENT_REQUESTS": 1}
+    middleware: list[TenantMiddleware] = []
+    middleware.append(TenantMiddleware(nested(middleware)[is_async]))
+    for _ in range(2):
+        request = RequestFactory().get("/?again", headers={"host": "hooli.saas.test"})
+        response: Any = async_to_sync(cast(Any, middleware[0]))(request) if is_async else middleware[0](request)
+        assert json.loads(response.content) == [503, 200]
 
 
 def test_both_stacks() -> None:

@@ -10,12 +10,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, suppress
 from contextvars import ContextVar, copy_context
+from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from django_schemas import Placement, active_placement, schema_context, wrap_context
+from django_schemas.ambient import asteps_within, steps_within
 from django_schemas.exceptions import ConfigError, InvalidSchemaName
 
 ACME = Placement("default", "acme")
@@ -777,3 +779,79 @@ async def test_wrapped_coroutine_and_generator_functions() -> None:
     with schema_context("default", "globex"):
         assert await coroutine_function() == ACME
         assert [(step, active_placement()) for step in generator_function()] == [(ACME, GLOBEX)] * 2
+
+
+class Letters:
+    """An asynchronous iterator, and no generator."""
+
+    def __init__(self) -> None:
+        self.letters = iter("abc")
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        for letter in self.letters:
+            return letter
+        raise StopAsyncIteration
+
+
+def test_steps_of_what_is_no_generator() -> None:
+    """Any iterator is gone through; it can be left in the middle, and what is thrown in comes out again."""
+    entering = partial(schema_context, "default", "acme")
+    assert list(steps_within(entering, iter("abc"))) == ["a", "b", "c"]
+    body = steps_within(entering, iter("abc"))
+    assert next(body) == "a"
+    body.close()
+    assert next(body, None) is None
+    body = steps_within(entering, iter("abc"))
+    assert next(body) == "a"
+    with pytest.raises(KeyError):
+        body.throw(KeyError("thrown in"))
+    assert active_placement() is None
+
+
+def test_steps_of_what_is_no_asynchronous_generator() -> None:
+    """The same for an asynchronous one."""
+
+    async def main() -> None:
+        entering = partial(schema_context, "default", "acme")
+        assert [letter async for letter in asteps_within(entering, Letters())] == ["a", "b", "c"]
+        body = asteps_within(entering, Letters())
+        assert await anext(body) == "a"
+        await body.aclose()
+        assert await anext(body, None) is None
+        body = asteps_within(entering, Letters())
+        assert await anext(body) == "a"
+        with pytest.raises(KeyError):
+            await body.athrow(KeyError("thrown in"))
+
+    asyncio.run(main())
+    assert active_placement() is None
+
+
+def test_arguments_of_decorated_functions() -> None:
+    """All kinds of functions are given what they are called with."""
+    decorate = schema_context("default", "acme")
+
+    @decorate
+    def function(*args: int, **kwargs: int) -> Any:
+        return args, kwargs
+
+    @decorate
+    def generator(*args: int, **kwargs: int) -> Iterator[Any]:
+        yield args, kwargs
+
+    @decorate
+    async def coroutine(*args: int, **kwargs: int) -> Any:
+        return args, kwargs
+
+    @decorate
+    async def asynchronous_generator(*args: int, **kwargs: int) -> AsyncIterator[Any]:
+        yield args, kwargs
+
+    async def main() -> list[Any]:
+        return [await coroutine(1, b=2), *[found async for found in asynchronous_generator(1, b=2)]]
+
+    found = [function(1, b=2), *generator(1, b=2), *asyncio.run(main())]
+    assert found == [((1,), {"b": 2})] * 4
