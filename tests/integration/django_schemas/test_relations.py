@@ -297,7 +297,7 @@ def test_fetched_ahead_for_objects_of_nowhere(acme: Place, globex: Place, nothin
         owners = [Car(owner_id=acme.ada.pk)]
         prefetch_related_objects(owners, "owner")
         assert seen(car.owner for car in owners) == [("Ada", "default.globex")]
-    cars = [Car(owner_id=acme.ada.pk), acme.beetle, globex.beetle]
+    cars = [Car(pk=acme.beetle.pk, owner_id=acme.ada.pk), acme.beetle, globex.beetle]
     for relation in ("owner", "tags"):
         with nothing_sent(), pytest.raises(SchemaMismatch):
             prefetch_related_objects(cars, relation)
