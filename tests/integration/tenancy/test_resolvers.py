@@ -55,9 +55,11 @@ class TestPath:
     def test_redirects_and_streams_have_it_too(self) -> None:
         """So do redirects, and what a streaming body makes after the middleware returned."""
         assert get("saas.test", "/t/hooli/elsewhere/").headers["Location"] == "/t/hooli/where/"
-        body = iter(get("saas.test", "/t/hooli/slow-where/"))
+        response = get("saas.test", "/t/hooli/slow-where/")
+        body = iter(response)
         for _ in range(3):
             assert (next(body), get_script_prefix()) == (b"/t/hooli/where/\n", "/")
+        response.close()
 
     def test_put_back_behind_the_request(self) -> None:
         """Middleware around ours finds the request as it was."""
