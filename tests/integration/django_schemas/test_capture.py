@@ -260,7 +260,9 @@ def test_registry_queryset_of_another_schema_in_a_query(planned: None, acme: Pla
     with globex.active():
         unjoined = Plan.objects.filter(name="gold")
         other = Plan.objects.filter(pk__in=acme(Owner).objects.values("plan"))
-    for plans in (unjoined, other):
+    with globex.active(), acme.active():
+        innermost = Plan.objects.filter(owner__name="Ada")
+    for plans in (unjoined, other, innermost):
         assert acme(Owner).objects.filter(plan__in=plans).count() == 2
 
 

@@ -165,7 +165,7 @@ def test_generic_relation_in_a_subquery_made_nowhere_is_refused(acme: Place, not
 def test_generic_relation_beside_another_environment(acme: Place) -> None:
     """One of the statement's own schema is followed, whatever is joined before."""
     acme(Owner).objects.update(plan=Plan.objects.get())
-    owners = acme(Owner).objects.filter(plan__name="gold", notes__text="polite")
+    owners = acme(Owner).objects.filter(plan__name="gold").filter(notes__text="polite")
     assert seen(owners) == [("Ada", "default.acme")]
 
 
