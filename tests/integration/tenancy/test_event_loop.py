@@ -54,7 +54,7 @@ class Own:
 
 def test_own_resolver_takes_a_thread(settings: Any) -> None:
     """One that does not say that it only looks up is never asked in the event loop, which would wait for it."""
-    settings.TENANCY = {**settings.TENANCY, "RESOLVERS": [f"{__name__}.Own"]}
+    settings.TENANCY = {**settings.TENANCY, "RESOLVERS": [f"{__name__}.Own", "tenancy.resolvers.SubdomainResolver"]}
     Own.threads.clear()
 
     async def look(request: HttpRequest) -> HttpResponse:

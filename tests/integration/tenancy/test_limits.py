@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, OperationalError, connections, transaction
-from django.test import override_settings
+from django.http import StreamingHttpResponse
+from django.test import RequestFactory, override_settings
 
 from django_schemas.confining import statement_timeout
 from tenancy import tenant_context
 from tenancy.checks import odd_limits
 from tenancy.conf import conf
+from tenancy.middleware import TenantMiddleware
 from tenancy.models import Tenant
 from tests.apps.garage.models import Tag
 from tests.audit.capture import raw_sql
@@ -67,6 +69,19 @@ def test_limits_nest(timed: Tenant) -> None:
             cursor.execute("SHOW statement_timeout")
             found += cursor.fetchone()
     assert found == ["5s", "0", "1ms", "5s", "7s"]
+
+
+def test_body_that_is_streamed(timed: Tenant) -> None:
+    """What is asked for as a response's body is produced is limited too."""
+
+    def body() -> Iterator[str]:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            yield str(cursor.fetchone()[0])
+
+    request = RequestFactory().get("/", headers={"host": f"{timed.slug}.saas.test"})
+    response: Any = TenantMiddleware(lambda request: StreamingHttpResponse(body()))(request)
+    assert list(response) == [b"30s"]
 
 
 def test_no_limit_costs_nothing(committed: None, tenants: dict[str, Tenant]) -> None:

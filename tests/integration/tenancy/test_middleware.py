@@ -2,14 +2,17 @@
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import InterfaceError, OperationalError, connections, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 
 from django_schemas import active_placement, health
@@ -244,6 +247,26 @@ def test_one_request_at_a_time(tenants: Any, settings: Any, is_async: bool) -> N
         request = RequestFactory().get("/?again", headers={"host": "hooli.saas.test"})
         response: Any = async_to_sync(cast(Any, middleware[0]))(request) if is_async else middleware[0](request)
         assert json.loads(response.content) == [503, 200]
+
+
+def test_urls_are_loaded_with_the_middleware(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not within the first request: what is made as their modules are loaded belongs to no tenant."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("tenants_urls", "publics_urls"):
+        (tmp_path / f"{name}.py").write_text("urlpatterns = []\n")
+    settings.ROOT_URLCONF = "tenants_urls"
+    settings.TENANCY = {**settings.TENANCY, "PUBLIC_URLCONF": "publics_urls"}
+    TenantMiddleware(lambda request: HttpResponse())
+    assert sys.modules.pop("tenants_urls")
+    assert sys.modules.pop("publics_urls")
+
+
+def test_file(hooli: Tenant) -> None:
+    """A file is sent as the server sends files: it needs no tenant."""
+    request = RequestFactory().get("/", headers={"host": "hooli.saas.test"})
+    response: Any = TenantMiddleware(lambda request: FileResponse(BytesIO(b"file")))(request)
+    assert response.file_to_stream is not None
+    assert b"".join(response) == b"file"
 
 
 def test_both_stacks() -> None:
