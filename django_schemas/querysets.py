@@ -235,11 +235,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
     def create(self, **kwargs: Any) -> Any:
         """Create an object, which belongs to this queryset's place from the beginning."""
         self._for_write = True
-        alias = self.db
-        for value in kwargs.values():
-            if isinstance(value, Model):
-                refuse_other(alias, value)
-        with ensure_active(alias):
+        with ensure_active(self.db):
             return super().create(**kwargs)
 
     create.alters_data = True  # type: ignore[attr-defined]

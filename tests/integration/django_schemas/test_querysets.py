@@ -4,7 +4,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -538,6 +538,24 @@ def test_plain_alias_put_into_a_queryset(acme: Place) -> None:
         list(cars)
 
 
+class Asked:
+    """Another router of a project's, which notes what it is asked and leaves it to the next one."""
+
+    hints: ClassVar[list[Any]] = []
+
+    def db_for_read(self, model: Any, **hints: Any) -> None:
+        self.hints.append(hints["placement"])
+
+
+def test_router_before_ours(acme: Place, globex: Place, settings: Any) -> None:
+    """It is asked each time, and told the placement; where it says nothing, that counts, whatever is active."""
+    settings.DATABASE_ROUTERS = [f"{__name__}.Asked", *settings.DATABASE_ROUTERS]
+    Asked.hints.clear()
+    with globex.active():
+        assert seen(acme(Car).objects.filter(name="Mini")) == [("Mini", "default.acme")]
+    assert {hint.placement for hint in Asked.hints} == {acme.placement}
+
+
 def test_raw_with_all_that_it_takes(acme: Place, globex: Place) -> None:
     """Names that are translated, parameters, and what is to be prefetched."""
     with globex.active():
@@ -550,7 +568,7 @@ def test_raw_with_all_that_it_takes(acme: Place, globex: Place) -> None:
                 {"title": "name"},
             )
         )
-        assert (car.name, car.get_deferred_fields()) == ("Mini", set())
+        assert (car.get_deferred_fields(), car.name) == (set(), "Mini")
         assert seen(car._prefetched_objects_cache["tags"]) == [("red", "default.acme")]
 
 
