@@ -271,7 +271,8 @@ def test_file(hooli: Tenant) -> None:
 
 def test_both_stacks() -> None:
     """Django puts it into stacks of both kinds as it is."""
-    assert (TenantMiddleware.sync_capable, TenantMiddleware.async_capable) == (True, True)
+    middleware = TenantMiddleware(lambda request: HttpResponse())
+    assert (middleware.sync_capable, middleware.async_capable) == (True, True)
 
 
 def test_streaming_body_is_its_own_tenants(tenants: Any) -> None:
