@@ -41,9 +41,9 @@ def guard_descriptors(model: type[Model]) -> None:
             plain: Any = type(descriptor)
             descriptor.__class__ = _guarded_class(plain)
             # Of a one-to-one relation the other end is made from this, later.
-            field = getattr(descriptor, "field", None)
+            field: Any = getattr(descriptor, "field", None)
             accessor = getattr(field, "related_accessor_class", None)
-            if field is not None and hasattr(accessor, "get_prefetch_querysets"):
+            if hasattr(accessor, "get_prefetch_querysets"):
                 field.related_accessor_class = _guarded_class(accessor)
 
 

@@ -13,6 +13,7 @@ from django.db.models import Prefetch, aprefetch_related_objects, prefetch_relat
 from django.db.models.signals import m2m_changed, post_save
 
 from django_schemas.exceptions import SchemaMismatch
+from django_schemas.relations import guard_descriptors
 from tests.apps.garage.models import Badge, Car, Note, OldCar, Owner, Repair, Tag, Truck
 from tests.apps.garage.witness import Place, seen
 
@@ -41,6 +42,7 @@ def test_reverse(acme: Place) -> None:
     assert seen(acme.ada.car_set.all()) == ADAS_CARS
     assert seen(acme.ada.car_set.filter(tags__name="old")) == [("Beetle", "default.acme")]
     assert (acme.ada.car_set.count(), acme.ada.car_set.filter(witness="default.acme").exists()) == (2, True)
+    assert (acme.ada.repairs.count(), acme.ada.repairs.exists()) == (0, False)
     assert acme.user.badge.witness == "default.acme"
     assert seen([acme(Car).objects.get(name="Unimog").truck], "payload") == [(4, "default.acme")]
 
@@ -309,3 +311,12 @@ def test_added_to_an_object_of_nowhere(acme: Place, globex: Place) -> None:
         Car(pk=globex.beetle.pk).mechanics.add(globex.ada.pk, through_defaults={"witness": "new", "_order": 0})
     assert [repair.witness for repair in globex(Repair).objects.all()] == ["new"]
     assert not acme(Repair).objects.exists()
+
+
+def test_what_is_guarded_is_guarded_once() -> None:
+    """Preparing a model again changes nothing; managers that are no relation's have no method more."""
+    for model in (Car, Owner, Badge, Truck):
+        before = {name: type(attribute) for name, attribute in vars(model).items()}
+        guard_descriptors(model)
+        assert {name: type(attribute) for name, attribute in vars(model).items()} == before
+        assert not hasattr(model.objects, "get_prefetch_querysets")

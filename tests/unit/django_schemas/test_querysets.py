@@ -199,7 +199,12 @@ def test_binding_a_queryset_to_another_schema() -> None:
     assert str(caught.value) == "What is bound to default.acme can't be used in default.globex: make a queryset there."
 
 
-@pytest.mark.parametrize("plain", [QuerySet, CarQuerySet])
+class Outer:
+    class Nested(QuerySet):  # type: ignore[type-arg]
+        pass
+
+
+@pytest.mark.parametrize("plain", [QuerySet, CarQuerySet, Outer.Nested])
 def test_placed_class_goes_by_the_name_of_the_plain_one(plain: Any) -> None:
     """As in tracebacks and in documentation; what is made from a placed class is one."""
     placed = placed_queryset_class(plain)
