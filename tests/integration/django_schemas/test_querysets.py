@@ -272,6 +272,10 @@ def test_using_after_an_object_of_the_registry(acme: Place, globex: Place) -> No
         assert seen(Owner.objects.filter(plan=plan).using(other)) == [("Ada", "default.globex")]
         assert seen(plan.owner_set.all()) == [("Ada", "default.acme")]
         assert seen(plan.owner_set.using(other)) == [("Ada", "default.globex")]
+    # What was bound before stays so.
+    for owners in (acme(Owner).objects, Owner.objects.filter(car=acme.beetle)):
+        with pytest.raises(SchemaMismatch):
+            owners.filter(plan=plan).using(other)
 
 
 def test_template_evaluates_a_queryset_in_its_schema(made: Any, elsewhere: None) -> None:
