@@ -72,7 +72,7 @@ def activate(alias: SchemaAlias) -> Iterator[SchemaAlias]:
 def is_innermost(alias: SchemaAlias) -> bool:
     """Tell whether a place is the innermost active one."""
     stack = places.stack()
-    return bool(stack) and (stack[-1] is alias or stack[-1].same_place(alias))
+    return bool(stack) and stack[-1].same_place(alias)
 
 
 def ensure_active(alias: SchemaAlias) -> AbstractContextManager[Any]:

@@ -94,9 +94,9 @@ class SchemaModelIterable(ModelIterable):  # type: ignore[type-arg]  # not gener
     def __iter__(self) -> Iterator[Model]:
         queryset: Any = self.queryset
         # Not `queryset.placement`: somebody may have given the queryset a class of their own.
-        carried = queryset._db or queryset.query.placement
+        carried = queryset.query.placement
         if (
-            isinstance(carried, SchemaAlias)
+            carried is not None
             and not queryset.query.select_related
             and not replicas_of(carried.db)
             # Else Django's collector asks, for what refers to rows of that place.

@@ -84,8 +84,6 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
             raise SchemaMismatch(
                 f"A query on {own.placement} was put into one on {given.placement}: make both in one schema."
             )
-        if given.environment == own.environment or using is given:
-            return given
         if own.db != primary_of(self.connection.alias):
             raise SchemaMismatch(
                 f"A query on {own.placement} was put into one on {given.placement}: "

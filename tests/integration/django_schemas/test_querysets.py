@@ -381,6 +381,10 @@ QUERIES: dict[str, Callable[[Place], Any]] = {
         p(Truck).objects.update(name="x", payload=9),
         seen(p(Truck).objects.all(), "payload"),
     ),
+    "update of the parent alone": lambda p: (
+        p(Truck).objects.update(name="y"),
+        seen(p(Truck).objects.all(), "name"),
+    ),
     "delete over a join": lambda p: p(Car).objects.filter(tags__name="old").delete(),
     "bulk_update": lambda p: (
         p(Car).objects.bulk_update([p.beetle], ["name"]),

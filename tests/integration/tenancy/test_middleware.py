@@ -261,6 +261,18 @@ def test_urls_are_loaded_with_the_middleware(settings: Any, tmp_path: Path, monk
     assert sys.modules.pop("publics_urls")
 
 
+@pytest.mark.parametrize(("behind", "loads"), [("refuse", 1), ("serve", 0)])
+def test_migrations_are_loaded_with_the_middleware(
+    settings: Any, behind: str, loads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where tenants that are behind are refused, the first request does not wait for them to be loaded."""
+    calls: list[object] = []
+    monkeypatch.setattr("tenancy.middleware.newest", lambda: calls.append(None))
+    settings.TENANCY = {**settings.TENANCY, "BEHIND": behind}
+    TenantMiddleware(lambda request: HttpResponse())
+    assert len(calls) == loads
+
+
 def test_file(hooli: Tenant) -> None:
     """A file is sent as the server sends files: it needs no tenant."""
     request = RequestFactory().get("/", headers={"host": "hooli.saas.test"})

@@ -17,7 +17,9 @@ from typing import Any, Self
 import pytest
 
 from django_schemas import Placement, active_placement, schema_context, wrap_context
+from django_schemas.alias import SchemaAlias
 from django_schemas.ambient import asteps_within, steps_within
+from django_schemas.context import ensure_active, places
 from django_schemas.exceptions import ConfigError, InvalidSchemaName
 
 ACME = Placement("default", "acme")
@@ -855,3 +857,15 @@ def test_arguments_of_decorated_functions() -> None:
 
     found = [function(1, b=2), *generator(1, b=2), *asyncio.run(main())]
     assert found == [((1,), {"b": 2})] * 4
+
+
+def test_what_is_innermost_is_not_entered_again() -> None:
+    """Code that makes sure that a place is active leaves it alone where it is, by whichever alias."""
+    with schema_context("default", "acme"):
+        (alias,) = places.stack()
+        for same in (alias, SchemaAlias("default", "acme", "tenant", "default")):
+            with ensure_active(same):
+                assert places.stack() == (alias,)
+        with schema_context("default", "globex"), ensure_active(alias):
+            assert active_placement() == ACME
+    assert active_placement() is None

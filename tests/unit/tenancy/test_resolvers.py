@@ -7,6 +7,7 @@ from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import RequestFactory
 
+from tenancy import resolvers
 from tenancy.exceptions import UnknownTenant
 from tenancy.proxies import drop_untrusted
 from tenancy.resolvers import PathResolver, host_of, load_resolvers
@@ -70,6 +71,23 @@ def test_request_without_a_host() -> None:
     request = RequestFactory(SERVER_NAME="Hooli.saas.test").get("/")
     assert "HTTP_HOST" not in request.META
     assert host_of(request) == "hooli.saas.test"
+
+
+def test_host_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes as long as all else that is done to find a tenant: once for a host, and once for a request."""
+    found: list[str] = []
+    for name in ("canonical_host", "_host_said"):
+        plain = getattr(resolvers, name)
+
+        def counted(*args: Any, name: str = name, plain: Any = plain) -> Any:
+            found.append(name)
+            return plain(*args)
+
+        monkeypatch.setattr(resolvers, name, counted)
+    for _ in range(2):
+        request = asking("once.saas.test")
+        assert [host_of(request), host_of(request)] == ["once.saas.test"] * 2
+    assert found == ["_host_said", "canonical_host", "_host_said"]
 
 
 def test_resolver_made_of_functions() -> None:
