@@ -31,7 +31,7 @@ def backends() -> set[int]:
     with connections["default"].cursor() as cursor:
         cursor.execute(
             r"SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-            r"AND query !~ '^\s*SELECT CASE WHEN pg_is_in_recovery'"
+            r"AND query !~ '^\s*(SELECT CASE WHEN pg_is_in_recovery|$)'"  # It has sent nothing yet at first.
         )
         return {pid for (pid,) in cursor.fetchall()}
 
