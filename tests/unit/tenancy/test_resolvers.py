@@ -90,6 +90,13 @@ def test_host_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == ["_host_said", "canonical_host", "_host_said"]
 
 
+def test_resolvers_that_only_look_up() -> None:
+    """They are asked in the event loop, and take no thread for a tenant that is remembered."""
+    names = ("DomainResolver", "SubdomainResolver", "PathResolver")
+    for resolver in load_resolvers([f"tenancy.resolvers.{name}" for name in names]):
+        assert resolver.only_looks_up is True  # type: ignore[attr-defined]
+
+
 def test_resolver_made_of_functions() -> None:
     """A project may give the functions themselves instead of their paths."""
     (resolver,) = load_resolvers(
