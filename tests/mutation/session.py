@@ -1,7 +1,7 @@
 """The pytest plugin: sets everything up once, then runs the tests for each mutant in a fork of this process.
 
-A mutant is killed if a test fails with it that passes without it. Both are seen, the latter for some mutants at a time:
-what a mutant wrote to the databases must not pass for the next one's fault.
+A mutant is killed if a test fails with it that passes without it. Both are seen, one after the other: what a mutant wrote
+to the databases must not pass for the next one's fault.
 """
 
 import time
@@ -25,7 +25,7 @@ from .mutants import Mutant, file_of
 __all__ = ["Chosen", "MutationSession"]
 
 _MEASURING_S = 3600
-_BATCH = 40
+_BATCH = 1  # What one left in the databases would pass for the next one's fault, and heal before a later look.
 _REMEMBERED = 30
 _LONGER = 30
 _SURVIVED = "SURVIVED"
