@@ -1,7 +1,7 @@
 """The pytest plugin: sets everything up once, then runs the tests for each mutant in a fork of this process.
 
-A mutant is killed if a test fails with it that passes without it. Both are seen, one after the other: what a mutant wrote
-to the databases must not pass for the next one's fault.
+A mutant is killed if a test fails with it that passes without it. Both are seen, one after the other: what a mutant
+wrote to the databases must not pass for the next one's fault.
 """
 
 import time
