@@ -23,8 +23,8 @@ from .measures import Measures, digest
 from .mutants import Mutant, mutants_of
 from .session import Chosen, MutationSession
 
-_LONGER = 3
-"""How often a mutant's budget the tests of one may take that needs a process of its own."""
+_BUDGETS_FROM_THE_START = 3
+"""Of a mutant that needs a process of its own."""
 
 _PYTEST = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not long"]
 
@@ -92,7 +92,7 @@ def _in_a_running_process(mutants: list[Mutant], options: argparse.Namespace) ->
 def _survives_from_the_start(mutant: Mutant, tried: _Tried, budget_s: float) -> bool:
     """Try a mutant in a process that has it from its start."""
     killers = dict.fromkeys(test for other, test in tried.killers.items() if other.module == mutant.module)
-    tests = tried.measures.telling(mutant, _LONGER * budget_s, tuple(killers), early=True)
+    tests = tried.measures.telling(mutant, _BUDGETS_FROM_THE_START * budget_s, tuple(killers), early=True)
     if not tests:
         return True
     files = sorted({test.partition("::")[0] for test in tests})
@@ -102,7 +102,7 @@ def _survives_from_the_start(mutant: Mutant, tried: _Tried, budget_s: float) -> 
         return int(pytest.main([*_PYTEST, "-x", *files], plugins=[Chosen(tests)]))
 
     try:
-        return in_fork(work, 60 + 5 * _LONGER * budget_s) == 0
+        return in_fork(work, 60 + 5 * _BUDGETS_FROM_THE_START * budget_s) == 0
     except NoResult:
         return False
 

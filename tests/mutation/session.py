@@ -25,9 +25,8 @@ from .mutants import Mutant, file_of
 __all__ = ["Chosen", "MutationSession"]
 
 _MEASURING_S = 3600
-_BATCH = 1  # What one left in the databases would pass for the next one's fault, and heal before a later look.
 _REMEMBERED = 30
-_LONGER = 30
+_BUDGETS = 30  # Of a mutant that seems to survive, unexplained.
 _SURVIVED = "SURVIVED"
 _UNSEEN = ""
 
@@ -68,7 +67,6 @@ class MutationSession:
         self.survivors: list[Mutant] = []
         self.unseen: list[Mutant] = []
         self._files = [str(file_of(module)) for module in GUARDS]
-        self._unconfirmed: list[Mutant] = []
         self._killing: dict[str, list[str]] = defaultdict(list)
 
     @pytest.hookimpl(tryfirst=True)
@@ -134,17 +132,30 @@ class MutationSession:
 
     def _try_all(self) -> None:
         for number, mutant in enumerate(self.mutants, 1):
-            self.tell(f"{number}/{len(self.mutants)} {self._try(mutant)} {mutant}")
-            if len(self._unconfirmed) == _BATCH or number == len(self.mutants):
-                self._confirm()
+            outcome = self._try(mutant)
+            if mutant in self.killers and not self._passes(self.killers[mutant]):
+                outcome = self._try_again(mutant)
+            self.tell(f"{number}/{len(self.mutants)} {outcome} {mutant}")
 
     def _try(self, mutant: Mutant) -> str:
         """Run the tests that run what a mutant changes; many more if it seems to survive, and is not explained."""
         outcome = self._tried(mutant, self.budget_s)
         if outcome == _SURVIVED and str(mutant) not in self.explained:
-            outcome = self._tried(mutant, self.budget_s * _LONGER)
+            outcome = self._tried(mutant, self.budget_s * _BUDGETS)
         if outcome == _SURVIVED:
             self.survivors.append(mutant)
+        return outcome
+
+    def _try_again(self, mutant: Mutant) -> str:
+        """Try one in databases as they were made, since its killer fails without it where it left them."""
+        assert self.measures is not None
+        killer = self.killers.pop(mutant)
+        self._restore()
+        if not self._passes(killer):
+            self.tell(f"fails without a mutant: {killer}")
+            self.measures.forget(killer)
+        outcome = self._try(mutant)
+        self._restore()
         return outcome
 
     def _tried(self, mutant: Mutant, budget_s: float) -> str:
@@ -156,7 +167,6 @@ class MutationSession:
             killer = in_fork(lambda: self._fails_with(mutant, tests), timeout_s) if tests else None
         except NoResult as reason:
             self._restore()
-            self.killers[mutant] = str(reason)
             return f"killed: {reason}:"
         if killer == _UNSEEN or (killer is None and mutant.scope in AT_IMPORT):
             self.unseen.append(mutant)
@@ -164,38 +174,20 @@ class MutationSession:
         if killer is None:
             return _SURVIVED
         self.killers[mutant] = killer
-        self._unconfirmed.append(mutant)
         for where in (mutant.scope, mutant.module):
             self._killing[where] = list(dict.fromkeys([killer, *self._killing[where]]))[:_REMEMBERED]
         return f"killed by {killer.rpartition('/')[2]}:"
 
-    def _confirm(self) -> None:
-        """See the tests pass that failed; else try again what they failed with, in databases as they were made."""
-        assert self.measures is not None
-        mutants, self._unconfirmed = self._unconfirmed, []
-        doubtful = self._failing(sorted({self.killers[mutant] for mutant in mutants}))
-        # It may have been the one before, in that fork.
-        doubtful = [test for test in doubtful if self._failing([test])]
-        if not doubtful:
-            return
-        self._restore()
-        for test in self._failing(doubtful):
-            self.tell(f"fails without a mutant: {test}")
-            self.measures.forget(test)
-        for mutant in mutants:
-            if self.killers[mutant] in doubtful:
-                del self.killers[mutant]
-                self.tell(f"again: {self._try(mutant)} {mutant}")
-                self._restore()
-        self._unconfirmed = []
+    def _passes(self, test: str) -> bool:
+        """Whether a test passes without a mutant, at the second try at the latest."""
 
-    def _failing(self, tests: Sequence[str]) -> list[str]:
-        """Those of some tests that fail without a mutant."""
-        try:
-            failing: list[str] = in_fork(lambda: [test for test in tests if self._fails([test])], 20 + 10 * len(tests))
-        except NoResult:
-            return list(tests)
-        return failing
+        def fails() -> bool:
+            try:
+                return in_fork(lambda: self._fails([test]), 30) is not None
+            except NoResult:
+                return True
+
+        return not (fails() and fails())
 
     def _fails_with(self, mutant: Mutant, tests: Sequence[str]) -> str | None:
         try:
