@@ -119,11 +119,16 @@ def committed(schemas: Any, django_db_blocker: Any) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def bouncer() -> Iterator[int]:
-    """The port of a PgBouncer in transaction mode, before the server of database `default`."""
+def pgbouncer_installed() -> None:
+    """Skip the test where PgBouncer is missing, but fail in CI."""
     if program() is None:
         complain = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         complain("PgBouncer is not installed: apt-get install pgbouncer, or your system's like of it.")
+
+
+@pytest.fixture(scope="session")
+def bouncer(pgbouncer_installed: None) -> Iterator[int]:
+    """The port of a PgBouncer in transaction mode, before the server of database `default`."""
     with bouncing(postgres.ensure().databases["default"]) as port:
         yield port
 

@@ -265,7 +265,7 @@ def test_a_site(prepared: None, cities: list[Tenant]) -> None:
                     assert (status, tenant.slug in str(body)) == (200, True), (name, path, body)
 
 
-def test_behind_a_pooler(cities: list[Tenant]) -> None:
+def test_behind_a_pooler(cities: list[Tenant], pgbouncer_installed: None) -> None:
     """Roles are of transactions, not of sessions: threads that share few sessions see their own rows only."""
     url = postgres.ensure().databases["default"]
     with bouncing(re.sub(r"//[^@/]*@", f"//{SERVER}@", url)) as port:
