@@ -9,11 +9,13 @@ from .binding import bind
 from .context import active_placement, schema_context
 from .placement import Placement
 from .search_path import schema_cursor
+from .spanning import across
 from .transactions import allow_two_databases
 
 __all__ = [
     "Placement",
     "__version__",
+    "across",
     "active_placement",
     "allow_two_databases",
     "bind",

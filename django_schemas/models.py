@@ -3,6 +3,7 @@
 `from django_schemas import models` instead of `from django.db import models` is all that a model's module changes.
 """
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from django.db import models as _models
@@ -12,7 +13,9 @@ from .alias import SchemaAlias
 from .binding import auto_bind, bind, inherit_bind
 from .context import active_alias
 from .membership import environments_of, refuse_unprepared
+from .placement import Placement
 from .places import single_home
+from .spanning import Across, Placed, across
 
 __all__ = [*_models.__all__, "SchemaModel"]
 
@@ -90,6 +93,15 @@ class SchemaModel(_models.Model):
             NoActiveSchema: there is neither. It is a ConfigError.
         """
         return auto_bind(cls)
+
+    @classmethod
+    def across(cls, places: Iterable[Placement | Placed]) -> Across[Self]:
+        """Ask many schemas at once, reading only: see `django_schemas.across`.
+
+        Args:
+            places: placements, or what has them, as tenants have.
+        """
+        return across(cls, places)
 
 
 class Model(SchemaModel):  # type: ignore[no-redef]  # takes the place of Django's, on purpose

@@ -26,7 +26,7 @@ from . import signals
 from .blueprints import KeptBlueprint
 from .conf import REGISTRY, conf
 from .events import TenantEvent, record
-from .exceptions import TenancyError, TenantExists
+from .exceptions import TenancyError, TenantExists, TenantNotActive
 from .hosts import HOST, canonical_host
 from .managers import TenantManager
 from .placing import choose_database
@@ -131,6 +131,18 @@ class AbstractTenant(models.Model):
     def is_active(self) -> bool:
         """Whether this tenant is served."""
         return self.status == _ACTIVE
+
+    def name_across(self) -> tuple[str, str]:
+        """How `Model.across` names this tenant: by its slug, in a column `tenant`.
+
+        Raises:
+            TenantNotActive: it is not served; its placement may be asked all the same.
+        """
+        if not self.is_active:
+            raise TenantNotActive(
+                f"Tenant {self.slug!r} is {self.status}, not active: leave it out, or give its placement instead."
+            )
+        return "tenant", self.slug
 
     def clean(self) -> None:
         """Fill in what was left blank, and check what was not."""
