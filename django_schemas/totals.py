@@ -1,7 +1,6 @@
 """Aggregates of many schemas: what each of them is asked, and how what they say is put together."""
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from functools import reduce
 from itertools import count
@@ -68,10 +67,7 @@ def _total(aggregate: Any, names: Any) -> Total:
         )
     if aggregate.distinct:
         raise TypeError(f"{kind.__name__} of distinct values can't be made up of what several schemas say.")
-    if kind is Avg:
-        of, only = aggregate.get_source_expressions()[0], aggregate.filter
-        asked: list[Any] = [Sum(of, filter=only), Count(of, filter=only)]
-    else:
-        asked = [copy(aggregate)]
-        asked[0].default = None
+    _, args, kwargs = aggregate.deconstruct()
+    kwargs.pop("default", None)
+    asked = [each(*args, **kwargs) for each in ((Sum, Count) if kind is Avg else (kind,))]
     return Total(kind, {next(names): part for part in asked}, aggregate.default)

@@ -1,5 +1,6 @@
 """The managers of the registry's models."""
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.utils import timezone
 
 from .conf import conf
 from .states import Status
+from .visiting import visit
 
 __all__ = ["TenantManager", "TenantQuerySet"]
 
@@ -22,6 +24,10 @@ class TenantQuerySet(models.QuerySet[Any]):
     def past_grace(self) -> "TenantQuerySet":
         """Those that were deleted more than `GRACE_DAYS` ago."""
         return self.filter(status=Status.DELETING, status_since__lt=timezone.now() - timedelta(days=conf.grace_days))
+
+    def each(self, work: Callable[[Any], Any], *, threads: int = 1) -> Iterator[tuple[Any, Any]]:
+        """Call a function for each tenant, with that tenant current: see `tenancy.visiting.visit`."""
+        return visit(self, work, threads=threads)
 
 
 class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: ignore[misc]  # made by a function

@@ -15,6 +15,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, ProgrammingError, connections, transaction
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from django_schemas import bind, schema_cursor
 from django_schemas.environments import primary_of
@@ -107,6 +108,16 @@ def test_others_rows(served: list[Tenant]) -> None:
                     cursor.execute(sql)
     with tenant_context(other):
         assert Tag.objects.filter(name="red").count() == 1
+
+
+def test_across(served: list[Tenant]) -> None:
+    """A query over several tenants asks each by itself, under its own role: no role may read two."""
+    with CaptureQueriesContext(connections["default"]) as sent:
+        found = sorted(Tag.across(served).filter(name="red").values_list("tenant", "witness"))
+        counted = Tag.across(served).count()
+    assert found == sorted((tenant.slug, tenant.slug) for tenant in served)
+    assert counted >= len(served)
+    assert not [each for each in sent.captured_queries if "UNION" in each["sql"]]
 
 
 def test_a_transaction_of_several(served: list[Tenant]) -> None:

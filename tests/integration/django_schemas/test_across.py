@@ -1,6 +1,7 @@
 """`Model.across`: what many schemas answer is what each answers by itself, put together."""
 
 from collections.abc import Callable, Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from django_schemas.exceptions import ConfigError, SchemaMismatch
 from django_schemas.spanning import Across
 from tests.apps.garage.factories import CarFactory, NoteFactory, OwnerFactory, TagFactory, TruckFactory
 from tests.apps.garage.models import Badge, Car, Note, Owner, Tag, Truck
-from tests.apps.garage.witness import Place
+from tests.apps.garage.witness import Place, make_place
 from tests.audit.capture import raw_sql
 
 pytestmark = pytest.mark.usefixtures("reading_across")
@@ -373,3 +374,41 @@ def test_no_schemas_and_one_twice(acme: Place, globex: Place) -> None:
     twice = sorted(witnesses(Car.across([acme, globex, acme.placement, globex])))
     assert twice == sorted(witnesses(in_turn([acme, globex], lambda cars: cars.all())))
     assert (list(Tag.across([acme, globex]).none()), Tag.across([acme, globex]).none().count()) == ([], 0)
+
+
+@pytest.mark.slow
+def test_thirty_schemas(places: list[Place]) -> None:
+    """Over thirty schemas in two databases everything is the union of what they answer, in one statement for each."""
+    random = Random(30)
+    for number in range(27):
+        place = Place(random.choice(("default", "shard2")), f"many_{number}")
+        make_place(place.db, place.schema)
+        with place.active():
+            for _ in range(random.randrange(6)):
+                owner = random.choice([None, OwnerFactory(name=random.choice("äÄaAzZ_-"))])
+                car = CarFactory(name=random.choice(("Kart", "Ente", "Beetle", "")), owner=owner)
+                car.tags.set([TagFactory(name=name) for name in random.sample(("red", "old", "tag"), 2)])
+                TruckFactory(payload=random.randrange(40), owner=owner)
+        places.append(place)
+    for ask in ASKED.values():
+        with (
+            CaptureQueriesContext(connections["default"]) as here,
+            CaptureQueriesContext(connections["shard2"]) as there,
+        ):
+            found = sorted(witnesses(ask(Car.across(places))))
+        # Which content type means a car is another question, to each schema, and remembered.
+        assert [sum('"garage_car"' in sent["sql"] for sent in each.captured_queries) for each in (here, there)] == [
+            1,
+            1,
+        ]
+        assert found == sorted(witnesses(in_turn(places, ask)))
+    for ask, key in ORDERED.values():
+        expected = sorted(in_turn(places, lambda cars, ask=ask: ask(cars.annotate(placement=F("witness")))), key=key)
+        assert witnesses(ask(Car.across(places))) == witnesses(expected)
+        assert witnesses(ask(Car.across(places))[7:31]) == witnesses(expected[7:31])
+    payloads = in_turn(places, lambda trucks: trucks.values_list("payload", flat=True), Truck)
+    assert Truck.across(places).aggregate(n=Count("pk"), sum=Sum("payload"), mean=Avg("payload")) == {
+        "n": len(payloads),
+        "sum": sum(payloads),
+        "mean": pytest.approx(sum(payloads) / len(payloads)),
+    }
