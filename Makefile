@@ -50,6 +50,7 @@ format: $(READY)  ## repair style and format
 
 types: $(READY)  ## check types
 	@$(RUN) -m mypy
+	@$(VENV)/bin/basedpyright --pythonpath $(RUN)
 
 docs: $(VENV)/.ready-docs  ## build the documentation into site/
 	@if test -f mkdocs.yml; then $(VENV)/bin/zensical build --strict; else echo 'no mkdocs.yml: nothing to build'; fi

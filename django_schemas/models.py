@@ -4,10 +4,9 @@
 """
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models as _models
-from django.db.models import *  # noqa: F403
 
 from .alias import SchemaAlias
 from .binding import auto_bind, bind, inherit_bind
@@ -15,6 +14,7 @@ from .context import active_alias
 from .membership import environments_of, refuse_unprepared
 from .placement import Placement
 from .places import single_home
+from .plain import *  # noqa: F403
 from .spanning import Across, Placed, across
 
 __all__ = [*_models.__all__, "SchemaModel"]
@@ -56,8 +56,10 @@ class SchemaModel(_models.Model):
     db_name = _PlacementName("db")
     schema_name = _PlacementName("schema")
 
-    class Meta:
-        abstract = True
+    if not TYPE_CHECKING:  # To type checkers, a model's own Meta would override it.
+
+        class Meta:
+            abstract = True
 
     @classmethod
     def set_db(cls, db: str, schema: str) -> type[Self]:
@@ -104,11 +106,13 @@ class SchemaModel(_models.Model):
         return across(cls, places)
 
 
-class Model(SchemaModel):  # type: ignore[no-redef]  # takes the place of Django's, on purpose
+class Model(SchemaModel):
     """The base class for models of environments."""
 
-    class Meta:
-        abstract = True
+    if not TYPE_CHECKING:
+
+        class Meta:
+            abstract = True
 
 
 # Else it is Django that complains, of `db_environment` in the Meta of the first model.

@@ -1,3 +1,4 @@
+# ruff: noqa: D102  # Methods that have no more to say than those of querysets of their names.
 """Queries over many schemas at once: `Model.across(places)`. They read, and nothing else.
 
 What is asked is put to each schema by itself, as a queryset bound to it would, and the answers are put together: in one
@@ -9,7 +10,7 @@ from copy import deepcopy
 from functools import partial, reduce
 from inspect import isfunction
 from itertools import islice
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar, overload, runtime_checkable
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import FieldError
@@ -110,6 +111,27 @@ class Across(Generic[_M]):
         self._cut = cut
         self._rows: list[Any] | None = None
 
+    if TYPE_CHECKING:
+
+        def alias(self, *args: Any, **kwargs: Any) -> Self: ...
+        def all(self) -> Self: ...
+        def annotate(self, *args: Any, **kwargs: Any) -> Self: ...
+        def complex_filter(self, filter_obj: Any) -> Self: ...
+        def defer(self, *fields: str) -> Self: ...
+        def distinct(self) -> Self: ...
+        def exclude(self, *args: Any, **kwargs: Any) -> Self: ...
+        def filter(self, *args: Any, **kwargs: Any) -> Self: ...
+        def none(self) -> Self: ...
+        def only(self, *fields: str) -> Self: ...
+        def order_by(self, *fields: Any) -> Self: ...
+        def prefetch_related(self, *lookups: Any) -> Self: ...
+        def reverse(self) -> Self: ...
+        def select_related(self, *fields: str) -> Self: ...
+        def values(self, *fields: Any, **expressions: Any) -> "Across[Any]": ...
+        def values_list(
+            self, *fields: Any, flat: bool = False, named: bool = False, **expressions: Any
+        ) -> "Across[Any]": ...
+
     def __getattr__(self, name: str) -> Any:
         if name not in _STEPS and not self._is_custom(name):
             raise AttributeError(
@@ -165,19 +187,19 @@ class Across(Generic[_M]):
         named = self._sources[0].column in queryset.query.annotation_select
         return bool(queryset.query.distinct) and queryset._fields is not None and not named
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[_M]:
         if self._rows is None:
             self._rows = list(self._fetch(None))
         return iter(self._rows)
 
-    def __aiter__(self) -> AsyncIterator[Any]:
-        async def rows() -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[_M]:
+        async def rows() -> AsyncIterator[_M]:
             for row in await sync_to_async(lambda: list(self))():
                 yield row
 
         return rows()
 
-    def iterator(self, chunk_size: int = 2000) -> Iterator[Any]:
+    def iterator(self, chunk_size: int = 2000) -> Iterator[_M]:
         """Read rows as they are needed, and remember none.
 
         Args:
@@ -205,6 +227,10 @@ class Across(Generic[_M]):
     def __bool__(self) -> bool:
         return any(True for _ in self)
 
+    @overload
+    def __getitem__(self, key: int) -> _M: ...
+    @overload
+    def __getitem__(self, key: slice) -> Self: ...
     def __getitem__(self, key: int | slice) -> Any:
         cut = slice(key, key + 1) if isinstance(key, int) else key
         start, stop = cut.start or 0, cut.stop
@@ -225,7 +251,7 @@ class Across(Generic[_M]):
     def _many(self) -> str:
         return f"{len(self._sources)} schemas"
 
-    def get(self, *args: Any, **kwargs: Any) -> Any:
+    def get(self, *args: Any, **kwargs: Any) -> _M:
         """The one row that there is.
 
         Raises:
@@ -240,15 +266,15 @@ class Across(Generic[_M]):
             raise model.MultipleObjectsReturned(f"get() found more than one {model._meta.label} across {self._many}.")
         return found[0]
 
-    def first(self) -> Any:
+    def first(self) -> _M | None:
         """The first row, by primary key if there is no order; None if there is none."""
         return next(iter(self._in_some_order()[:1]), None)
 
-    def last(self) -> Any:
+    def last(self) -> _M | None:
         """The last row, by primary key if there is no order; None if there is none."""
         return next(iter(self._in_some_order().reverse()[:1]), None)
 
-    def _in_some_order(self) -> Any:
+    def _in_some_order(self) -> Self:
         ordered = not self._sources or self._queryset(self._sources[0]).ordered
         return self if ordered or self._cut != _ALL else self.order_by("pk", self._sources[0].column)
 
@@ -304,11 +330,11 @@ class Across(Generic[_M]):
         """As `exists`, asynchronously."""
         return await sync_to_async(self.exists)()
 
-    async def aget(self, *args: Any, **kwargs: Any) -> Any:
+    async def aget(self, *args: Any, **kwargs: Any) -> _M:
         """As `get`, asynchronously."""
         return await sync_to_async(self.get)(*args, **kwargs)
 
-    async def afirst(self) -> Any:
+    async def afirst(self) -> _M | None:
         """As `first`, asynchronously."""
         return await sync_to_async(self.first)()
 

@@ -196,7 +196,7 @@ def _given_up(tenant: AbstractTenant) -> ProvisioningFailed | None:
             row = type(tenant)._default_manager.using(tenant.registry).filter(pk=tenant.pk).first()
             if row is not None:
                 tenant.refresh_from_db()
-            return cancelled(tenant.slug, row and row.status)
+            return cancelled(tenant.slug, None if row is None else row.status)
     return None
 
 

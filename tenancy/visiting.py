@@ -16,20 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = ["visit"]
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound="AbstractTenant")
+_R = TypeVar("_R")
 
 
 class _Visit(NamedTuple):
     """What came of one tenant."""
 
-    tenant: "AbstractTenant"
+    tenant: Any
     result: Any
     error: Exception | None
 
 
-def visit(
-    tenants: Iterable["AbstractTenant"], work: Callable[["AbstractTenant"], _T], *, threads: int = 1
-) -> Iterator[tuple["AbstractTenant", _T]]:
+def visit(tenants: Iterable[_T], work: Callable[[_T], _R], *, threads: int = 1) -> Iterator[tuple[_T, _R]]:
     """Call a function for each of some tenants, with that tenant current, and yield what it returned.
 
     A tenant is read again before its turn, since it may have been moved or suspended. One that fails stops no other.

@@ -1,9 +1,12 @@
 """`from django_schemas import models`: everything of `django.db.models`, and the models to inherit from."""
 
+import ast
+from pathlib import Path
+
 import pytest
 from django.db import models as django_models
 
-from django_schemas import models
+from django_schemas import models, plain
 from django_schemas.alias import SchemaTable
 from tests.apps.garage.models import Car, Lot, OldCar, Owner
 from tests.apps.leaflets.models import Leaflet
@@ -41,3 +44,16 @@ def test_tables_know_their_environment() -> None:
     assert tables == ["garage_owner", "garage_car_tags", "garage_car"]
     assert [table.environments for table in tables] == [("tenant",)] * 3  # type: ignore[attr-defined]
     assert not isinstance(Leaflet._meta.db_table, SchemaTable)
+
+
+def test_names_that_type_checkers_read() -> None:
+    """Each name of Django's is written down for type checkers, so it has its own type, and `Model` is ours."""
+    written = {
+        node.value
+        for statement in ast.parse(Path(plain.__file__).read_text()).body
+        if isinstance(statement, ast.Assign | ast.AugAssign)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Constant)
+    }
+    assert set(django_models.__all__) - {"Model"} <= written
+    assert "Model" not in written
