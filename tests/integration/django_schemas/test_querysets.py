@@ -228,6 +228,22 @@ def test_queryset_made_by_hand(acme: Place, globex: Place) -> None:
         list(QuerySet(Car, using="default"))
 
 
+def test_without_any_router(acme: Place, settings: Any) -> None:
+    """What is bound is asked where it is bound, also where no router has a say: that is a check's to tell."""
+    settings.DATABASE_ROUTERS = []
+    assert seen(acme(Owner).objects.all()) == [("Ada", "default.acme"), ("Bob", "default.acme")]
+    with acme.active(), pytest.raises(NoActiveSchema):
+        list(acme(Owner).objects.using("shard2"))
+
+
+def test_window_around(acme: Place) -> None:
+    """A registry query that was made within a schema is filtered by a window as any other is: by a subquery."""
+    with acme.active():
+        plans = Plan.objects.annotate(number=Window(RowNumber(), order_by="name")).filter(number__lte=F("pk"))
+        assert [(plan.name, plan.number) for plan in plans] == [("gold", 1)]
+    assert plans.all().get().name == "gold"
+
+
 def test_plain_alias_takes_the_carried_schema(acme: Place, globex: Place) -> None:
     """`using("default")` of a bound queryset stays in its schema; unbound it takes the active one of that database."""
     with globex.active():

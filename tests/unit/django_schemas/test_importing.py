@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from django_schemas import schema_context
+from django_schemas import schema_context, wrap_context
 from django_schemas.exceptions import NoActiveSchema
 from django_schemas.importing import importing
 
@@ -113,6 +113,20 @@ def test_finder_that_was_installed_later(write: Write, monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "meta_path", [LaterFinder(), *sys.meta_path])
     with schema_context("default", "acme"):
         assert placed(import_module("views_of_cars")) == [None] * 4
+
+
+def test_finder_that_was_installed_behind_the_capture(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And if the hook was installed after a function was wrapped, that imports the module where it runs."""
+
+    class LaterFinder(MetaPathFinder):
+        find_spec = PathFinder.find_spec
+
+    # One of a name that was never imported: it would be known.
+    write("views_behind", VIEWS)
+    with schema_context("default", "acme"):
+        wrapped = wrap_context(lambda: placed(import_module("views_behind")))
+    monkeypatch.setattr(sys, "meta_path", [LaterFinder(), *sys.meta_path])
+    assert wrapped() == [None] * 4
 
 
 def test_import_that_fails(write: Write) -> None:

@@ -383,6 +383,13 @@ def test_allow_migrate_of_an_operation_without_model() -> None:
     }
 
 
+def test_allow_migrate_by_a_name_with_a_hint() -> None:
+    """What names a model is about that model, wherever a hint says that its operation belongs."""
+    with target_is(TENANT_TARGET):
+        assert router.allow_migrate("default", "auth", model_name="user", environment="registry") is True
+        assert router.allow_migrate("default", "platform", model_name="plan", environment="tenant") is False
+
+
 def test_allow_migrate_with_an_unknown_hint() -> None:
     """A hint that names no environment is an error, and does not skip the operation in silence."""
     with target_is(TENANT_TARGET), pytest.raises(ConfigError, match="'tennant' is not in DATABASE_ENVIRONMENTS"):
@@ -402,8 +409,9 @@ def test_historic_model_outside_of_a_migration() -> None:
     """A historic model follows the run it is part of; outside of one the router has no opinion."""
     model = ProjectState.from_apps(Owner._meta.apps).apps.get_model("garage", "Owner")
     assert router.db_for_write(model) is None
+    assert router.db_for_read(model) is None
     with target_is(TENANT_TARGET):
-        assert router.db_for_write(model) == "default"
+        assert router.db_for_write(model) == router.db_for_read(model) == "default"
         assert router.db_for_write(Leaflet) is None
 
 
