@@ -59,8 +59,7 @@ class Ambient(Generic[_T]):
         """Take out the innermost entry of this very object."""
         stack = self._stack.get()
         rest = _without(stack, value)
-        if rest is not stack:
-            self._stack.set(rest)
+        self._stack.set(rest)
         aside = self._aside.get()
         if aside and (rest is stack or _times(rest, value) < _times(aside[-1].instead, value)):
             # A wrapped function ended what was begun outside of it: a generator that held a context was closed.
@@ -81,15 +80,12 @@ class Ambient(Generic[_T]):
     def put_back(self, values: tuple[_T, ...]) -> tuple[_T, ...]:
         """Make values that were taken away active again; what is active around them."""
         stack = self._stack.get()
-        if values:
-            self._stack.set(stack + values)
+        self._stack.set(stack + values)
         return stack
 
     def take_away(self, around: tuple[_T, ...]) -> tuple[_T, ...]:
         """Take out what was put in, and is still there, since these values were active; what that is."""
         stack = self._stack.get()
-        if stack is around:
-            return ()
         # What was there before is still there in the same order, but for what was ended meanwhile.
         before = iter(around)
         kept = sum(1 for _ in takewhile(lambda entry: any(entry is each for each in before), stack))
@@ -156,7 +152,7 @@ class Captured:
     """A callback that runs with what was active where it was made, and is equal to the function it was made of."""
 
     def __init__(self, function: Callable[[], object]) -> None:
-        update_wrapper(self, function, updated=())
+        update_wrapper(self, function)
         self._function = function
         self._entering = _remembered()
 

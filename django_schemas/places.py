@@ -97,7 +97,7 @@ def place(model: type[Model], instance: Model | None = None, placement: SchemaAl
     """
     environments = table_environments(model)
     carried = placement if placement is not None and placement.environment in environments else None
-    found = instance_alias(instance, environments) if instance is not None else None
+    found = instance_alias(instance, environments)
     if found is not None:
         if carried is not None and carried.environment == found.environment and not carried.same_place(found):
             raise SchemaMismatch(

@@ -158,9 +158,8 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         using = self._db
         if using is None:
             hints = self._hints
-            if placement is not None and hints.get("instance") is not None:
-                refuse_other(placement, hints["instance"])
-            elif placement is not None:
+            if placement is not None:
+                refuse_other(placement, hints.get("instance"))
                 hints = {**hints, "placement": placement}
             using = (router.db_for_write if self._for_write else router.db_for_read)(self.model, **hints)
         return placed_using(self.model, using, placement)
@@ -195,13 +194,13 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
     def _iterator(self, *args: Any) -> Any:
         pinned = self._pinned()
         steps = super(SchemaQuerySetMixin, pinned)._iterator(*args)
-        return steps_within(pinned._around, steps) if pinned._fetches_around() else steps
+        return steps_within(pinned._around, steps) if pinned._query.around else steps
 
     def aiterator(self, *args: Any, **kwargs: Any) -> Any:
         """Iterate asynchronously, with all steps in the schema that is meant here."""
         pinned = self._pinned()
         steps = super(SchemaQuerySetMixin, pinned).aiterator(*args, **kwargs)
-        return asteps_within(pinned._around, steps) if pinned._fetches_around() else steps
+        return asteps_within(pinned._around, steps) if pinned._query.around else steps
 
     def _pinned(self) -> Any:
         """This queryset, bound to the place where it would be evaluated now, and to what is active around it."""
@@ -210,10 +209,6 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         pinned = carry(self._chain(), self.db.primary)
         pinned._query.around = self._query.around or places.stack()
         return pinned
-
-    def _fetches_around(self) -> bool:
-        """Whether objects of other schemas than this queryset's own may be prefetched."""
-        return bool(self._query.around and self._prefetch_related_lookups)
 
     def _around(self) -> AbstractContextManager[None]:
         """A context with what was active around this queryset as it was made, if that matters."""
@@ -234,7 +229,6 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
 
     def create(self, **kwargs: Any) -> Any:
         """Create an object, which belongs to this queryset's place from the beginning."""
-        self._for_write = True
         with ensure_active(self.db):
             return super().create(**kwargs)
 
@@ -244,13 +238,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         """Insert objects; those of another schema are refused."""
         objs = list(objs)
         self._refuse_others(objs)
-        # Django asks for `db` once for each object.
-        given = self._db
-        self._db = self.db if objs else given
-        try:
-            return super().bulk_create(objs, *args, **kwargs)
-        finally:
-            self._db = given
+        return super().bulk_create(objs, *args, **kwargs)
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
 
@@ -285,7 +273,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
     def raw(self, raw_query: Any, params: Any = (), translations: Any = None, using: str | None = None) -> Any:
         """A raw query that runs in this queryset's schema."""
         using = self._db if using is None else placed_using(self.model, using, self.placement)
-        hints = self._hints if self.placement is None else {**self._hints, "placement": self.placement}
+        hints = {**self._hints, "placement": self.placement}
         raw: Any = SchemaRawQuerySet(
             raw_query, model=self.model, params=params, translations=translations, using=using, hints=hints
         )

@@ -40,7 +40,7 @@ def canonical_host(host: str) -> str:
 def _idna(host: str, name: str) -> str:
     try:
         # There and back, since a label that is punycode already may stand for what has another form.
-        readable = idna.decode(name, uts46=True, std3_rules=True)
+        readable = idna.decode(name, uts46=True)
         encoded = idna.encode(readable).decode("ascii")
         if idna.decode(encoded) == readable:
             return encoded

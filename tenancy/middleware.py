@@ -157,7 +157,7 @@ def was_not_answered(made: Attempt, response: HttpResponseBase) -> bool:
 
 def streamed_within(found: Resolution, response: HttpResponseBase, limits: Limits) -> HttpResponseBase:
     """Let the body of a streaming response be produced within its tenant and its limits. A file needs none."""
-    if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
+    if response.streaming and not isinstance(response, FileResponse):
         streaming = cast(Any, response)
         entering = partial(_streamed, found.tenant, found.prefix, limits)
         content = streaming.streaming_content

@@ -96,7 +96,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         # Before Django's, which counts a reference to each table of extra(tables=...).
         used = [source for name, source in query.alias_map.items() if query.alias_refcount[name]]
         clauses, params = super().get_from_clause()
-        alias, around = self.connection.compiling[-1]
+        alias, _ = self.connection.compiling[-1]
         elsewhere: dict[str, SchemaAlias] = {}
         for index, source in enumerate(used):
             table = getattr(source, "table_name", None)
@@ -105,13 +105,11 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
                 if elsewhere or alias is None or alias.environment not in table.environments:
                     schema = self._schema_joined(source, table, elsewhere)
                 else:
-                    if around:
-                        self._refuse_around(alias)
+                    self._refuse_around(alias)
                     schema = alias.schema
                 clauses[index] = self.with_schema(clauses[index], head, table, schema)
-        if len(clauses) > len(used):
-            # Behind the joins stand the tables that were named by hand.
-            clauses[len(used) :] = [self._qualify_extra(clause) for clause in clauses[len(used) :]]
+        # Behind the joins stand the tables that were named by hand.
+        clauses[len(used) :] = [self._qualify_extra(clause) for clause in clauses[len(used) :]]
         return clauses, params
 
     def _qualify_extra(self, clause: str) -> str:
