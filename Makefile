@@ -18,10 +18,14 @@ FIND_PYTHON := for python in $(PYTHONS); do \
 	done; \
 	echo 'Python 3.11 or newer is needed, tried: $(PYTHONS). Say make ... PYTHON=/path/to/python3' >&2; exit 1
 
+# What is installed to be tested.
+SOURCE := --editable '.[demo,test,dev]'
+AWAY := .cache/away
+
 PYTEST = set -a; urls=$$($(RUN) -m tools.postgres standby) && eval "$$urls" && $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test chaos browser lint format types docs bench django-suite mutants pg pg-stop build clean
+.PHONY: help demo serve test chaos browser lint format types docs bench django-suite mutants pg pg-stop build test-wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,7 +75,14 @@ pg-stop:  ## stop the development PostgreSQL
 	@python=$$($(FIND_PYTHON)) && $$python -m tools.postgres stop
 
 build: $(READY)  ## build the distribution into dist/
+	@rm -rf dist
 	@$(RUN) -m build
+
+test-wheel: build  ## run the tests against the wheel, in a folder without the sources
+	@rm -rf $(AWAY) && mkdir -p $(AWAY)
+	@git ls-files | grep -Ev '^(django_schemas|tenancy)/' | tar -c -T - | tar -x -C $(AWAY)
+	@$(MAKE) --no-print-directory -C $(AWAY) test SOURCE="'$(CURDIR)/$$(ls dist/*.whl)[demo,test,dev]'"
+	@$(MAKE) --no-print-directory -C $(AWAY) clean >/dev/null
 
 clean:  ## stop PostgreSQL, delete its data, the virtual environment and all that was built
 	@python=$$($(FIND_PYTHON)) && $$python -m tools.postgres remove
@@ -82,7 +93,7 @@ clean:  ## stop PostgreSQL, delete its data, the virtual environment and all tha
 $(READY): pyproject.toml
 	@$(RUN) -c 'import pip' 2>/dev/null || { \
 		python=$$($(FIND_PYTHON)) && echo "making $(VENV) with $$python" >&2 && $$python -m venv --clear $(VENV); }
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,dev]'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check $(SOURCE)
 	@touch $@
 
 $(VENV)/.ready-%: $(READY)

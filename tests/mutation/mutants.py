@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Mutant", "file_of", "mutants_of", "parsed"]
-
-_REPOSITORY = Path(__file__).resolve().parents[2]
 
 _COMPARISONS = {
     ast.Eq: ast.NotEq,
@@ -92,8 +92,10 @@ class Mutant:
 
 
 def file_of(module: str) -> Path:
-    """The file of a module of this repository."""
-    return _REPOSITORY / f"{module.replace('.', '/')}.py"
+    """The file of a module, which is not imported for that."""
+    package, *names = module.split(".")
+    spec: Any = find_spec(package)
+    return Path(spec.origin).parent.joinpath(*names).with_suffix(".py")
 
 
 @cache

@@ -49,7 +49,7 @@ def test_functions(name: str) -> None:
     assert f"| `django_schemas.{name}(" in REFERENCE
 
 
-@pytest.mark.parametrize("name", find_commands(str(ROOT / "django_schemas" / "management")))
+@pytest.mark.parametrize("name", find_commands(str(Path(django_schemas.__file__).parent / "management")))
 def test_commands(name: str) -> None:
     """Each command that this app has, or changes, is named."""
     assert re.search(rf"`{name}\b", REFERENCE)
