@@ -5,6 +5,7 @@ so no remark of one moment is sent again at another.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 __all__ = ["Remark", "maker", "remarked", "use"]
 
@@ -34,10 +35,15 @@ def remarked(sql: str, remark: str, *, has_params: bool) -> str:
     """
     if not remark:
         return sql
-    comment = f"/*{remark.translate(_SIGNS)}*/"
     # On a line of its own: the statement may end in a comment to the end of its line.
-    return f"{sql}\n{comment.replace('%', '%%') if has_params else comment}"
+    return f"{sql}\n{_comment(remark, has_params)}"
 
 
 _SIGNS = dict.fromkeys(map(ord, "*/\x00"))
 """What would end the comment, or begin one in it, since PostgreSQL's nest; and what PostgreSQL takes nowhere."""
+
+
+@lru_cache(maxsize=10_000)
+def _comment(remark: str, has_params: bool) -> str:
+    comment = f"/*{remark.translate(_SIGNS)}*/"
+    return comment.replace("%", "%%") if has_params else comment
