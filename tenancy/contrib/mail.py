@@ -94,9 +94,9 @@ def _own(tenant: AbstractTenant) -> Mapping[str, Any]:
 
 def _server(own: Mapping[str, Any], fail_silently: bool) -> EmailBackend:
     # Django takes what is None from its own settings: the platform's password, for one.
-    options = {key: default if own.get(key) is None else own[key] for key, default in _SERVER.items()}
+    options: dict[str, Any] = {key: default if own.get(key) is None else own[key] for key, default in _SERVER.items()}
     options["port"] = options["port"] or (465 if options["use_ssl"] else 587 if options["use_tls"] else 25)
-    return EmailBackend(**options, **_NO_CERTIFICATE, fail_silently=fail_silently, alias="tenant")
+    return EmailBackend(**options | _NO_CERTIFICATE, fail_silently=fail_silently, alias="tenant")
 
 
 def _is_for_staff(message: EmailMessage) -> bool:
