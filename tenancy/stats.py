@@ -1,7 +1,7 @@
 """Figures of the whole platform, for those who watch it: how many tenants stand where, and what waits for somebody.
 
 How many statements that takes does not depend on how many tenants there are. How much schemas hold is looked up in the
-catalog, which takes the server a while, so it is remembered for one.
+catalog, where it is an estimate, and remembered for a while.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connections, router, transaction
+from django.db import InterfaceError, OperationalError, connections, router
 from django.db.models import Count, Min
 from django.utils import timezone
 
@@ -30,16 +30,13 @@ __all__ = ["DatabaseStats", "Held", "Stats", "forget_sizes", "stats"]
 
 _SIZES_S = 300.0
 """For how long it is remembered how much schemas hold."""
-_BRIEFLY = "SET LOCAL lock_timeout TO '1s'; SET LOCAL statement_timeout TO '10s'"
-"""A table that is being altered can't be measured, and whoever asks is not to wait for it."""
-
 _SERVED_SOON = frozenset((Status.ACTIVE, Status.SUSPENDED))
 """Of others a schema is not there, or is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """How much the schemas of tenants in a database hold.
+    """How much the schemas of tenants in a database hold, about: as PostgreSQL noted when it vacuumed or analysed last.
 
     Attributes:
         size: bytes of all, indexes included.
@@ -60,8 +57,8 @@ class DatabaseStats:
         tenants: how many, by status; of each status.
         behind: how many of those that are active or suspended lack a migration that this code has.
         answers: whether the database does.
-        pool: how many schemas are ready for new tenants; None if it keeps none, or that is not known.
-        held: how much schemas hold; None if that is not known.
+        pool: how many schemas are ready for new tenants; None if it keeps none, or does not answer.
+        held: how much schemas hold; None if it does not answer.
     """
 
     tenants: Mapping[str, int]
@@ -127,24 +124,20 @@ def _of_database(db: str, tenants: Mapping[str, int], behind: int) -> DatabaseSt
         with connections[db].cursor() as cursor:
             cursor.execute("SELECT 1")
         pool = ready(db) if conf.pool and db in conf.databases else None
-    except (DatabaseError, InterfaceError):
+        return DatabaseStats(tenants, behind, True, pool, _held(db))
+    except (OperationalError, InterfaceError):
         return DatabaseStats(tenants, behind, False, None, None)
-    return DatabaseStats(tenants, behind, True, pool, _held(db))
 
 
 _sizes: dict[str, tuple[float, Held]] = {}
 
 
-def _held(db: str) -> Held | None:
-    """How much schemas hold, as of a while ago; None if it can't be said now."""
+def _held(db: str) -> Held:
+    """How much schemas hold, as of a while ago."""
     asked_s, held = _sizes.get(db, (0.0, None))
-    if held is not None and monotonic() - asked_s < _SIZES_S:
-        return held
-    try:
+    if held is None or monotonic() - asked_s >= _SIZES_S:
         held = _measured(db)
-    except (DatabaseError, InterfaceError):
-        return None
-    _sizes[db] = monotonic(), held
+        _sizes[db] = monotonic(), held
     return held
 
 
@@ -152,10 +145,7 @@ def _measured(db: str) -> Held:
     model = tenant_model()
     rows = model._default_manager.using(router.db_for_write(model)).filter(db=db).order_by()
     slugs = {Placement(db, schema): slug for schema, slug in rows.values_list("schema_name", "slug")}
-    with transaction.atomic(using=db):
-        with connections[db].cursor() as cursor:
-            cursor.execute(_BRIEFLY)
-        sizes = bytes_of(slugs)
+    sizes = bytes_of(slugs, about=True)
     largest = max(sizes, key=lambda place: sizes[place], default=None)
     if largest is None:
         return Held()

@@ -47,7 +47,7 @@ def _told(found: DatabaseStats) -> tuple[str, ...]:
         _counted(found.tenants) or "none",
         str(found.behind),
         "-" if found.pool is None else str(found.pool),
-        _size(held.size) if held else "not known" if found.answers else "does not answer",
+        _size(held.size) if held else "does not answer",
         f"{held.largest} {_size(held.largest_size)}" if held and held.largest else "-",
     )
 

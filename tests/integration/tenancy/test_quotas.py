@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.test import override_settings
 
 from django_schemas.schemas import schema_exists
 from tenancy import lifecycle, signals
@@ -177,3 +179,42 @@ def test_raising_receiver_in_a_transaction(tenants: Any, committed: None) -> Non
     finally:
         signals.tenant_provisioning.disconnect(refuse)
     assert not Tenant.objects.filter(slug="sixth").exists()
+
+
+@pytest.mark.parametrize("db", ["default", "shard2"])
+def test_raising_receiver_behind(tenants: Any, committed: None, db: str) -> None:
+    """A receiver of `tenant_provisioned` that raises undoes nothing: the tenant is active, the caller has the error."""
+
+    def grumble(tenant: Tenant, **kwargs: Any) -> None:
+        raise RuntimeError("no card")
+
+    signals.tenant_provisioned.connect(grumble)
+    try:
+        with pytest.raises(RuntimeError, match="no card"):
+            Tenant.objects.create(name="Seventh", db=db)
+    finally:
+        signals.tenant_provisioned.disconnect(grumble)
+    tenant = Tenant.objects.get(slug="seventh")
+    found = tenant.status, schema_exists(db, "seventh")
+    delete(tenant)
+    purge(tenant)
+    assert found == ("active", True)
+
+
+def test_clones_and_imports_are_asked(tenants: Any, committed: None, tmp_path: Any) -> None:
+    """A clone and an import are new tenants too; what they are is told by their work."""
+    kinds: list[str] = []
+
+    def full(tenant: Tenant) -> str:
+        assert tenant.work is not None
+        kinds.append(tenant.work["kind"])
+        return "the house is full."
+
+    lifecycle.export(tenants["hooli"], tmp_path / "hooli.zip")
+    with override_settings(TENANCY={**settings.TENANCY, "QUOTA": full}):
+        with pytest.raises(QuotaExceeded):
+            lifecycle.clone(tenants["hooli"], "Twin")
+        with pytest.raises(QuotaExceeded):
+            lifecycle.import_(tmp_path / "hooli.zip", "Twin")
+    assert kinds == ["clone", "import"]
+    assert not Tenant.objects.filter(slug="twin").exists()

@@ -88,6 +88,9 @@ def test_sizes(hooli: Tenant, vehement: Tenant, umbrella: Tenant) -> None:
     """Schemas of tenants are measured, each database's own, and not those that are nobody's."""
     with tenant_context(vehement):
         Tag.objects.bulk_create(Tag(name=f"tag {number}", witness="vehement") for number in range(3000))
+    for db, schema in (("default", "vehement"), ("default", "hooli"), ("shard2", "umbrella"), ("default", "acme")):
+        with connections[db].cursor() as cursor:
+            cursor.execute(f'ANALYZE "{schema}"."garage_tag"')
     found = stats().databases
     default, shard2 = found["default"].held, found["shard2"].held
     assert default is not None
@@ -117,7 +120,7 @@ def test_a_thousand_tenants(hooli: Tenant, sent: Any) -> None:
                        status="active", migrated_to={"garage": "0001_initial"}) for number in range(1000)
             )  # fmt: skip
     assert numbers[0] == numbers[1]
-    assert numbers[0][0] <= 14
+    assert numbers[0][0] <= 8
     assert numbers[0][1] <= 4
     assert len(found) < 60
 
@@ -158,20 +161,18 @@ def test_a_database_is_away(tenants: Any, committed: None, monkeypatch: Any) -> 
 
 
 def test_a_table_that_is_locked(tenants: Any, committed: None) -> None:
-    """A table that is being altered is not waited for: sizes are left out this time, and the rest is told."""
+    """A table that is being altered is not waited for."""
     other = connections["default"].copy()
     try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute('LOCK TABLE "hooli"."garage_tag" IN ACCESS EXCLUSIVE MODE')
         with transaction.atomic(using="default"):
-            other.set_autocommit(False)
-            with other.cursor() as cursor:
-                cursor.execute('LOCK TABLE "hooli"."garage_tag" IN ACCESS EXCLUSIVE MODE')
-            found = asked()
-            assert found["database_up", "default"] == 1
-            assert ("schemas_bytes", "default") not in found
-            assert ("schemas_bytes", "shard2") in found
+            with connections["default"].cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout TO '2s'")  # Or a test that fails would hang.
+            assert ("schemas_bytes", "default") in asked()
     finally:
         other.close()
-    assert ("schemas_bytes", "default") in asked()
 
 
 @pytest.fixture
