@@ -22,11 +22,12 @@ class TenancyConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers, register the checks."""
-        from django_schemas import confining, roles
+        from django_schemas import confining, remarks, roles
 
         from . import checks, privileges, registry, signals  # noqa: F401  # checks register themselves
         from .atomicity import confine_transactions
         from .blueprints import use_registry
+        from .contrib.comments import comment_maker
         from .limits import has_limits
         from .models import refuse_deletion
         from .provisioning import on_created
@@ -35,6 +36,7 @@ class TenancyConfig(AppConfig):
         use_registry()
         roles.serve(conf.serving_login)
         confining.timed(has_limits)
+        remarks.use(comment_maker)
         confine_transactions()
         signals.tenant_created.connect(on_created, sender=tenant_model, dispatch_uid="tenancy.provisioning")
         pre_delete.connect(refuse_deletion, sender=tenant_model, dispatch_uid="tenancy.refuse_deletion")

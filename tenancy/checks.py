@@ -46,6 +46,8 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         odd_grace,
         odd_limits,
         odd_roles,
+        no_callables,
+        odd_metrics_token,
     )
     return [message for function in (*functions, *credentials.CHECKS) for message in function()]
 
@@ -264,6 +266,32 @@ def odd_roles() -> Iterator[CheckMessage]:
                 f"TENANCY['ROLES']['READABLE'] names {label!r}, which is of no single-schema environment.",
                 id="tenancy.E033",
             )
+
+
+def no_callables() -> Iterator[CheckMessage]:
+    """E050: what is to be asked about new tenants, or about mail, can't be loaded, or can't be called."""
+    for key in ("QUOTA", "EMAIL"):
+        try:
+            value = getattr(conf, key.lower())
+        except ImportError as error:
+            yield Error(f"TENANCY[{key!r}] can't be loaded: {error}", id="tenancy.E050")
+            continue
+        if value is not None and not callable(value):
+            yield Error(f"TENANCY[{key!r}] is {value!r}, which can't be called.", id="tenancy.E050")
+
+
+def odd_metrics_token() -> Iterator[CheckMessage]:
+    """E051: the token for the metrics is none, or can be guessed."""
+    value = conf.tenancy.get("METRICS_TOKEN")
+    if value is not None and not (isinstance(value, str) and value.isascii() and len(value) >= _TOKEN_LENGTH):
+        yield Error(
+            f"TENANCY['METRICS_TOKEN'] is no text of {_TOKEN_LENGTH} ASCII characters or more.",
+            hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe())'.",
+            id="tenancy.E051",
+        )
+
+
+_TOKEN_LENGTH = 16
 
 
 def _is_number(value: object) -> bool:

@@ -35,19 +35,23 @@ KEYS = frozenset(
         "CLONE_HOOK",
         "DATABASES",
         "DOMAIN_VERIFIER",
+        "EMAIL",
         "ENVIRONMENT",
         "GRACE_DAYS",
         "LISTEN",
         "MAX_CONCURRENT_REQUESTS",
+        "METRICS_TOKEN",
         "PLACING",
         "POOL",
         "PROVISIONING",
         "PUBLIC_URLCONF",
+        "QUOTA",
         "REFUSAL_VIEWS",
         "RESERVED_SLUGS",
         "RESOLVERS",
         "RETRY_AFTER_S",
         "ROLES",
+        "SQL_COMMENTS",
         "STALE_S",
         "STATEMENT_TIMEOUT_S",
         "TRUSTED_PROXIES",
@@ -334,6 +338,50 @@ class Conf:
     def readable(self) -> tuple[str, ...]:
         """`ROLES["READABLE"]`: labels of models of the registry that statements of tenants may join."""
         return tuple((self.roles or {}).get("READABLE", ()))
+
+    @property
+    def sql_comments(self) -> bool:
+        """`SQL_COMMENTS`: whether statements bear a comment that tells whose they are; False by default."""
+        return bool(self.tenancy.get("SQL_COMMENTS", False))
+
+    @property
+    def metrics_token(self) -> str | None:
+        """`METRICS_TOKEN`: what `tenancy.contrib.metrics.view` wants to be shown; None (the default): it shows nobody
+        anything.
+        """
+        value: str | None = self.tenancy.get("METRICS_TOKEN")
+        return value
+
+    @property
+    def quota(self) -> Callable[[Any], str | None] | None:
+        """`QUOTA`: what is called with each new tenant before it is saved, and says why there may be no such tenant, or
+        its dotted path; None (the default): there may be any.
+        """
+        value = self.tenancy.get("QUOTA")
+        chosen: Callable[[Any], str | None] | None = import_string(value) if isinstance(value, str) else value
+        return chosen
+
+    @property
+    def email(self) -> Callable[[Any], Mapping[str, Any] | None] | None:
+        """`EMAIL`: what is called with a tenant and tells how its mail is sent, or its dotted path; None (the default):
+        `tenant.settings["email"]` tells.
+        """
+        value = self.tenancy.get("EMAIL")
+        chosen: Callable[[Any], Mapping[str, Any] | None] | None
+        chosen = import_string(value) if isinstance(value, str) else value
+        return chosen
+
+    @property
+    def usual_sender(self) -> str:
+        """Django's `DEFAULT_FROM_EMAIL`."""
+        return settings.DEFAULT_FROM_EMAIL
+
+    @property
+    def staff_addresses(self) -> frozenset[str]:
+        """The addresses in Django's `ADMINS` and `MANAGERS`."""
+        listed: list[Any] = [*settings.ADMINS, *settings.MANAGERS]
+        # Pairs of name and address until Django 6.0.
+        return frozenset(each if isinstance(each, str) else each[1] for each in listed)
 
     @property
     def statement_timeout_s(self) -> Limit:

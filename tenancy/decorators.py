@@ -1,4 +1,4 @@
-"""Decorators of views that belong to tenants, or to the public host, alone; by `method_decorator` of classes' too."""
+"""Decorators of views that belong to tenants, some or all, or to the public host: of classes by `method_decorator`."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,7 +7,9 @@ from typing import Any, TypeVar, cast
 from asgiref.sync import iscoroutinefunction
 from django.http import Http404, HttpRequest
 
-__all__ = ["public_only", "tenant_required"]
+from .features import has_feature
+
+__all__ = ["feature_required", "public_only", "tenant_required"]
 
 _V = TypeVar("_V", bound=Callable[..., Any])
 
@@ -22,7 +24,12 @@ def public_only(view: _V) -> _V:
     return _only(view, lambda tenant: tenant is None)
 
 
-def _only(view: _V, allowed: Callable[[object], bool]) -> _V:
+def feature_required(name: str) -> Callable[[_V], _V]:
+    """Answer 404 to a request that is for no tenant, or for one without a feature: see `features`."""
+    return lambda view: _only(view, lambda tenant: has_feature(tenant, name))
+
+
+def _only(view: _V, allowed: Callable[[Any], bool]) -> _V:
     def check(request: HttpRequest) -> None:
         if not allowed(getattr(request, "tenant", None)):
             raise Http404("This page is not for this host.")

@@ -10,6 +10,7 @@ __all__ = [
     "NoCurrentTenant",
     "ProvisioningCancelled",
     "ProvisioningFailed",
+    "QuotaExceeded",
     "RegistryUnavailable",
     "TenancyError",
     "TenantBusy",
@@ -44,6 +45,10 @@ class TenantExists(TenancyError, ValueError):
 
 class TenantNotActive(TenancyError):
     """This tenant is not active: only active tenants are served."""
+
+
+class QuotaExceeded(TenancyError):
+    """There may be no such tenant, or no more tenants: nothing was made."""
 
 
 class RegistryUnavailable(TenancyError):

@@ -31,6 +31,7 @@ from .hosts import HOST, canonical_host
 from .managers import TenantManager
 from .placing import choose_database
 from .pool import PooledSchema
+from .quotas import refuse_beyond_quota
 from .runs import FleetRun
 from .states import Status, check_transition
 
@@ -175,6 +176,7 @@ class AbstractTenant(models.Model):
             TenancyError: another of these was assigned to, of a tenant that is there already.
             ValidationError: the name yields no slug, or the slug or schema is not valid.
             TenantExists: the slug or the placement is taken.
+            QuotaExceeded: `TENANCY["QUOTA"]` refuses this tenant; nothing was made.
             ProvisioningFailed: the schema could not be made; the row is kept with status *failed*.
         """
         using = kwargs.get("using") or self.registry
@@ -182,6 +184,7 @@ class AbstractTenant(models.Model):
             self._complete()
             try:
                 with transaction.atomic(using=using):
+                    refuse_beyond_quota(self)
                     super().save(*args, **kwargs)
                     self._refuse_promised(using)
                     record(self, "created", new=self.status, placement=str(self.placement))

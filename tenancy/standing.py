@@ -22,7 +22,7 @@ from .conf import conf
 from .models import AbstractTenant
 from .registry import tell_of_changes
 
-__all__ = ["Standing", "is_behind", "newest", "note", "of", "plan", "read"]
+__all__ = ["Standing", "is_behind", "lacks", "newest", "note", "of", "plan", "read"]
 
 Standing = dict[str, str]
 """The newest applied migration of each app, by the app's label."""
@@ -43,7 +43,11 @@ def is_behind(tenant: AbstractTenant) -> bool:
 
     It does not if that is unknown, nor if it has one that this code does not know: then newer code has migrated it.
     """
-    at: Standing | None = tenant.migrated_to
+    return lacks(tenant.migrated_to)
+
+
+def lacks(at: Standing | None) -> bool:
+    """Tell whether a schema that has come so far lacks a migration that this code has."""
     if at is None:
         return False
     return any(label not in at or at[label] in older for label, older in _migrations().older.items())

@@ -22,6 +22,15 @@ _BYTES = """
     WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'm', 'S')
     GROUP BY n.nspname
 """
+_ABOUT_BYTES = """
+    SELECT n.nspname::text,
+        pg_catalog.current_setting('block_size')::bigint
+        * pg_catalog.sum(c.relpages::bigint + COALESCE(t.relpages, 0))::bigint
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
+    WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'm', 'S', 'i')
+    GROUP BY n.nspname
+"""
 _BATCH = 500
 """How many tables' rows one statement counts at most."""
 
@@ -59,11 +68,18 @@ def size_of(place: Placement) -> Size:
     return Size(len(tables), rows, sum(size for _, _, size in relations))
 
 
-def bytes_of(places: Collection[Placement]) -> dict[Placement, int]:
-    """Bytes on disk of many schemas, indexes included, by one statement for each database; 0 where there is none."""
+def bytes_of(places: Collection[Placement], *, about: bool = False) -> dict[Placement, int]:
+    """Bytes on disk of many schemas, indexes included, by one statement for each database; 0 where there is none.
+
+    Args:
+        places: the schemas.
+        about: go by what PostgreSQL noted when it vacuumed or analysed tables last. Looking at their files takes 2.5 ms
+            for a schema of 25 tables, and waits for tables that are locked.
+    """
     found = dict.fromkeys(places, 0)
     for db in {place.db for place in places}:
         with connections[db].cursor() as cursor:
-            cursor.execute(_BYTES, [[place.schema for place in places if place.db == db]])
+            names = [place.schema for place in places if place.db == db]
+            cursor.execute(_ABOUT_BYTES if about else _BYTES, [names])
             found |= {Placement(db, schema): size for schema, size in cursor.fetchall()}
     return found

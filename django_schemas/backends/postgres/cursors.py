@@ -1,4 +1,5 @@
-"""Cursors: Django's, which note that a database answered. What else Django does by a cursor may need no server.
+"""Cursors: Django's, which note that a database answered, and put remarks behind statements. What else Django does by a
+cursor may need no server.
 
 Those of a connection whose statements are confined send them on its terms.
 """
@@ -9,6 +10,7 @@ from django.db.backends.postgresql import base
 from django.db.backends.utils import CursorWrapper
 
 from ...health import heard
+from ...remarks import Remark, remarked
 
 __all__ = ["ConfinedCursor", "ConfinedDebugCursor", "HearingCursor", "HearingDebugCursor"]
 
@@ -16,10 +18,19 @@ __all__ = ["ConfinedCursor", "ConfinedDebugCursor", "HearingCursor", "HearingDeb
 class _Hearing:
     db: Any
 
-    def _execute(self, *args: Any) -> Any:
-        result = super()._execute(*args)  # type: ignore[misc]  # Django's
+    def _execute(self, sql: Any, params: Any, *ignored: Any) -> Any:
+        remark: Remark | None = self.db.remark
+        if remark is not None and isinstance(sql, str):
+            sql = remarked(sql, remark(), has_params=params is not None)
+        result = super()._execute(sql, params)  # type: ignore[misc]  # Django's
         heard(self.db.alias)
         return result
+
+    def _executemany(self, sql: Any, params: Any, *ignored: Any) -> Any:
+        remark: Remark | None = self.db.remark
+        if remark is not None and isinstance(sql, str):
+            sql = remarked(sql, remark(), has_params=True)
+        return super()._executemany(sql, params)  # type: ignore[misc]  # Django's
 
 
 class HearingCursor(_Hearing, CursorWrapper):

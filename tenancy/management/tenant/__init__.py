@@ -3,7 +3,21 @@
 They parse, call and tell; no rule lives here.
 """
 
-from . import adopting, checking, copying, listing, making, migrating, moving, naming, resuming, roles, running, serving
+from . import (
+    adopting,
+    checking,
+    copying,
+    listing,
+    making,
+    measuring,
+    migrating,
+    moving,
+    naming,
+    resuming,
+    roles,
+    running,
+    serving,
+)
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS", "Subcommand"]
@@ -13,6 +27,7 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     *migrating.SUBCOMMANDS,
     *adopting.SUBCOMMANDS,
     *listing.SUBCOMMANDS,
+    *measuring.SUBCOMMANDS,
     *serving.SUBCOMMANDS,
     *naming.SUBCOMMANDS,
     *copying.SUBCOMMANDS,

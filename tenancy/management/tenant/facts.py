@@ -6,8 +6,9 @@ from typing import Any
 
 from ...models import AbstractTenant
 from ...registry import domain_model
+from ...runs import FleetRun
 
-__all__ = ["facts_of"]
+__all__ = ["facts_of", "facts_of_run"]
 
 
 def facts_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
@@ -32,3 +33,18 @@ def facts_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
         }
         for tenant in tenants
     ]
+
+
+def facts_of_run(run: FleetRun) -> dict[str, Any]:
+    """What is known of a run of `tenant migrate`."""
+    return {
+        "started_at": run.started_at.isoformat(),
+        "seen_at": run.seen_at.isoformat(),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "actor": run.actor,
+        "selection": run.selection,
+        "goal": run.goal,
+        "total": run.total,
+        "counts": run.counts,
+        "reasons": run.reasons,
+    }

@@ -17,6 +17,7 @@ from ...fleet import migrate_tenants, plan_for
 from ...models import AbstractTenant
 from ...runs import FleetRun, Journal, last_run
 from ...states import Status
+from .facts import facts_of_run
 from .failing import UsageError
 from .subcommand import Subcommand, positive
 
@@ -161,7 +162,7 @@ class Runs(Subcommand):
     def handle(self, options: dict[str, Any]) -> None:
         runs = list(FleetRun.objects.order_by("-pk")[: options["limit"]])
         if self.for_machines:
-            self.dump([_run_document(run) for run in runs])
+            self.dump([facts_of_run(run) for run in runs])
             return
         self.table(
             ("started", "ended", "by", "tenants", "what became of them"),
@@ -226,17 +227,3 @@ def _planned(outcome: Outcome) -> str:
 
 def _named(keys: Sequence[Key]) -> str:
     return ", ".join(map(".".join, keys))
-
-
-def _run_document(run: FleetRun) -> dict[str, Any]:
-    return {
-        "started_at": run.started_at.isoformat(),
-        "seen_at": run.seen_at.isoformat(),
-        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
-        "actor": run.actor,
-        "selection": run.selection,
-        "goal": run.goal,
-        "total": run.total,
-        "counts": run.counts,
-        "reasons": run.reasons,
-    }

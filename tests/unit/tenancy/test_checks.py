@@ -38,6 +38,10 @@ def test_no_fault() -> None:
         ({"BEHIND": "wait"}, "tenancy.E016", "wait"),
         ({"BASE_DOMAIN": "saas.test:8000"}, "tenancy.E014", "8000"),
         ({"BASE_DOMAIN": "bücher.test"}, "tenancy.E014", "bücher"),
+        ({"QUOTA": "tenancy.billing.nowhere"}, "tenancy.E050", "can't be loaded"),
+        ({"EMAIL": {"from": "a@b.test"}}, "tenancy.E050", "can't be called"),
+        ({"METRICS_TOKEN": "short"}, "tenancy.E051", "16 ASCII"),
+        ({"METRICS_TOKEN": "é" * 16}, "tenancy.E051", "16 ASCII"),
         (
             {"RESOLVERS": [("tenancy.resolvers.SessionResolver", {"verifier": "builtins.callable"})]},
             "tenancy.E015",

@@ -13,11 +13,13 @@ from django.db import connections
 from django.db.backends.postgresql import base
 from django.utils.functional import cached_property
 
+from .... import remarks
 from ....alias import SchemaAlias
 from ....ambient import Captured
 from ....confining import Confinement, confinement_of
 from ....environments import primary_of
 from ....health import CONNECT_S, Watching, is_sick, sick_at, silence_of, watched
+from ....remarks import Remark
 from ....settling import Settling
 from ....transactions import Span
 from ..creation import DatabaseCreation
@@ -50,6 +52,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.opened = -inf
         # Roles and a time limit for its statements, of a connection that has such.
         self.confinement: Confinement | None = None
+        # Says something behind each of its statements: see remarks.
+        self.remark: Remark | None = None
         # What was written in the transaction that is open: see transactions.
         self.span: Span | None = None
         if isinstance(alias, SchemaAlias):
@@ -87,6 +91,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.confinement = None
         super().init_connection_state()
         self.confinement = confinement_of(self)
+        self.remark = remarks.maker()
 
     def make_cursor(self, cursor: Any) -> Any:
         """Make a cursor of the driver's one of Django's, whose statements are confined if this connection's are."""
