@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import random
 import shutil
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import environ
 
-from tools.postgres import PORTS
+from tests.ports import free_port
 
 __all__ = ["POOL_SIZE", "bouncing", "program"]
 
@@ -49,7 +48,7 @@ def bouncing(url: str, patience_s: float = 10) -> Iterator[int]:
 
     Yields the port that it listens on, at 127.0.0.1.
     """
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         configuration, log = folder / "pgbouncer.ini", folder / "log"
@@ -79,16 +78,6 @@ def _address(url: str) -> str:
     config = environ.Env.db_url_config(url)
     names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
     return " ".join(f"{name}={config[key]}" for name, key in names.items() if config.get(key))
-
-
-def _free_port() -> int:
-    while True:
-        port = random.choice(PORTS)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
 
 
 def _wait(process: "subprocess.Popen[bytes]", port: int, patience_s: float, log: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -36,6 +35,7 @@ from tests.apps.garage.models import Lot, Owner, Tag
 from tests.apps.garage.witness import Place
 from tests.faults.servers import hanging
 from tests.integration.django_schemas.test_replicas import READS
+from tests.ports import free_port
 from tools import postgres
 
 pytestmark = [
@@ -228,12 +228,6 @@ def until(reached: Callable[[], bool], timeout_s: float = 10) -> float:
 def until_read_from(place: Place, expected: set[str], timeout_s: float = 10) -> float:
     """Wait until reads go to these servers; for how long it took."""
     return until(lambda: {source(place) for _ in range(4)} == expected, timeout_s)
-
-
-def free_port() -> int:
-    """A port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def write(place: Place) -> None:

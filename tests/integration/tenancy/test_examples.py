@@ -16,8 +16,9 @@ from tenancy.models import Tenant
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text()
-DOCUMENTED = re.findall(r"^manage\.py tenant (.*)$", PAGE, re.MULTILINE)
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENTED = re.findall(r"^manage\.py tenant (.*)$", (ROOT / "docs" / "commands.md").read_text(), re.MULTILINE)
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
 OWN = [example for subcommand in SUBCOMMANDS for example in subcommand.examples]
 BEFORE = {
     "resume": "suspended",
@@ -41,6 +42,19 @@ def test_arguments(example: str) -> None:
     """What is run elsewhere is at least spelt right here."""
     parser = load_command_class("tenancy", "tenant").create_parser("manage.py", "tenant")
     assert parser.parse_args(shlex.split(example)).subcommand == example.split()[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_a_page(page: Path) -> None:
+    """Whatever a page tells to type after `manage.py tenant` is spelt right."""
+    parser = load_command_class("tenancy", "tenant").create_parser("manage.py", "tenant")
+    for line in page.read_text().splitlines():
+        for typed in re.findall(r"manage\.py tenant ([a-z][^`|#]*)", line):
+            words = shlex.split(re.split(" (?:->|<|>) ", typed)[0])
+            assert words[0] in {each.name for each in SUBCOMMANDS}, typed
+            # One word alone names it; dots and brackets stand for whatever follows.
+            if len(words) > 1 and "..." not in words and "[" not in typed:
+                parser.parse_args(words)
 
 
 @pytest.mark.parametrize("example", [each for each in EXAMPLES if not each.startswith(COMMITS)])

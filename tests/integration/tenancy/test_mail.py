@@ -1,6 +1,5 @@
 """Mail of one tenant goes by its own server and from its own address, and by nobody else's."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Thread
@@ -19,6 +18,7 @@ from tenancy.contrib.mail import TenantEmailBackend
 from tenancy.exceptions import TenancyError
 from tenancy.models import Tenant
 from tests.integration.tenancy.test_middleware import get
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.django_db(databases="__all__"),
@@ -56,14 +56,6 @@ class Inbox:
     @property
     def recipients(self) -> list[str]:
         return [recipient for _, recipients, _ in self.got for recipient in recipients]
-
-
-def free_port() -> int:
-    for port in range(18_025, 18_999):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError
 
 
 @pytest.fixture
