@@ -5,6 +5,9 @@ schema is the tenant's first, and its row in the pool is deleted then: cut off b
 with the schema, and whoever meets the row deletes it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 
 from django.db import connections, transaction
@@ -17,7 +20,21 @@ from .conf import conf
 from .filling import refill_later
 from .models import AbstractTenant, PooledSchema
 
-__all__ = ["claim"]
+__all__ = ["claim", "rehearsed"]
+
+_rehearsed: ContextVar[bool] = ContextVar("tenancy_rehearsed", default=False)
+
+
+@contextmanager
+def rehearsed() -> Iterator[None]:
+    """Say that all transactions that are open, on whichever databases, are rolled back in the end, as those of a test
+    are: then what is taken from the pool comes back to it, and need not be made anew.
+    """
+    token = _rehearsed.set(True)
+    try:
+        yield
+    finally:
+        _rehearsed.reset(token)
 
 
 def claim(tenant: AbstractTenant) -> bool:
@@ -27,7 +44,7 @@ def claim(tenant: AbstractTenant) -> bool:
         Whether the tenant has its schema now.
     """
     db, registry = tenant.db, tenant.registry
-    if db != registry and connections[db].in_atomic_block:
+    if db != registry and connections[db].in_atomic_block and not _rehearsed.get():
         # What the caller rolls back there would be missing from the pool.
         return False
     with transaction.atomic(using=registry):
@@ -39,7 +56,8 @@ def claim(tenant: AbstractTenant) -> bool:
                 taken = _take(ready, tenant)
             ready.delete(using=registry)
             if taken:
-                transaction.on_commit(partial(refill_later, db), using=registry)
+                if not _rehearsed.get():
+                    transaction.on_commit(partial(refill_later, db), using=registry)
                 return True
     return False
 
