@@ -22,17 +22,21 @@ from .models import AbstractTenant, PooledSchema
 
 __all__ = ["claim", "rehearsed"]
 
-_rehearsed: ContextVar[bool] = ContextVar("tenancy_rehearsed", default=False)
+_rehearsed: ContextVar[list[str] | None] = ContextVar("tenancy_rehearsed", default=None)
 
 
 @contextmanager
-def rehearsed() -> Iterator[None]:
+def rehearsed() -> Iterator[list[str]]:
     """Say that all transactions that are open, on whichever databases, are rolled back in the end, as those of a test
     are: then what is taken from the pool comes back to it, and need not be made anew.
+
+    Yields:
+        The schemas that were taken so far.
     """
-    token = _rehearsed.set(True)
+    taken: list[str] = []
+    token = _rehearsed.set(taken)
     try:
-        yield
+        yield taken
     finally:
         _rehearsed.reset(token)
 
@@ -44,7 +48,8 @@ def claim(tenant: AbstractTenant) -> bool:
         Whether the tenant has its schema now.
     """
     db, registry = tenant.db, tenant.registry
-    if db != registry and connections[db].in_atomic_block and not _rehearsed.get():
+    rehearsed = _rehearsed.get()
+    if db != registry and connections[db].in_atomic_block and rehearsed is None:
         # What the caller rolls back there would be missing from the pool.
         return False
     with transaction.atomic(using=registry):
@@ -56,8 +61,10 @@ def claim(tenant: AbstractTenant) -> bool:
                 taken = _take(ready, tenant)
             ready.delete(using=registry)
             if taken:
-                if not _rehearsed.get():
+                if rehearsed is None:
                     transaction.on_commit(partial(refill_later, db), using=registry)
+                else:
+                    rehearsed.append(ready.schema_name)
                 return True
     return False
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from django.test import AsyncClient, Client
 
@@ -22,18 +23,22 @@ __all__ = ["AsyncTenantClient", "TenantClient"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+_hosts: WeakKeyDictionary[AbstractTenant, str] = WeakKeyDictionary()
 
-def _chosen(tenant: AbstractTenant | None) -> AbstractTenant:
-    found = tenant or current_tenant()
-    if found is None:
+
+def _chosen(tenant: AbstractTenant | None) -> tuple[AbstractTenant, str]:
+    """The tenant that a client is for, and its host."""
+    if tenant is not None:
+        return tenant, urlsplit(tenant_url(tenant)).netloc
+    current = current_tenant()
+    if current is None:
         raise TenancyError(
             "A client of a tenant was made for nobody: give it a tenant, or make it while one is current."
         )
-    return found
-
-
-def _host_of(tenant: AbstractTenant) -> str:
-    return urlsplit(tenant_url(tenant)).netloc
+    # A test case makes two clients for each test, for one tenant.
+    if current not in _hosts:
+        _hosts[current] = urlsplit(tenant_url(current)).netloc
+    return current, _hosts[current]
 
 
 def _bare(function: _F) -> _F:
@@ -50,8 +55,8 @@ class TenantClient(Client):
     """
 
     def __init__(self, tenant: AbstractTenant | None = None, *args: Any, **kwargs: Any) -> None:
-        self.tenant = _chosen(tenant)
-        super().__init__(*args, **{"SERVER_NAME": _host_of(self.tenant), **kwargs})
+        self.tenant, host = _chosen(tenant)
+        super().__init__(*args, **{"SERVER_NAME": host, **kwargs})
 
     def request(self, **request: Any) -> Any:
         """Send a request; what is active in the test is not active there."""
@@ -88,8 +93,7 @@ class AsyncTenantClient(AsyncClient):
     """
 
     def __init__(self, tenant: AbstractTenant | None = None, *args: Any, **kwargs: Any) -> None:
-        self.tenant = _chosen(tenant)
-        self.host = _host_of(self.tenant)
+        self.tenant, self.host = _chosen(tenant)
         super().__init__(*args, **kwargs)
 
     async def request(self, **request: Any) -> Any:

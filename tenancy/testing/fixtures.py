@@ -18,14 +18,19 @@ __all__ = ["async_tenant_client", "make_tenant", "tenant", "tenant_client", "ten
 MakeTenant = Callable[..., AbstractTenant]
 
 
-@pytest.fixture(scope="class")
-def _stock(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Schemas that wait for this test, or for those of its class; made before their transactions begin."""
-    with django_db_blocker.unblock():
-        stock.restock()
+@pytest.fixture(scope="session")
+def _cleared(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Nothing is left behind in a database that is kept."""
     yield
     with django_db_blocker.unblock():
         stock.clear()
+
+
+@pytest.fixture(scope="class")
+def _stock(_cleared: None, django_db_blocker: Any) -> None:
+    """Schemas that wait for this test, or for those of its class; made before their transactions begin."""
+    with django_db_blocker.unblock():
+        stock.restock()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Makes the tenants of tests: real ones, as `objects.create()` makes them, whose schemas come from the stock."""
 
-from contextlib import ExitStack, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.db import connections, router
@@ -33,15 +34,30 @@ def make_tenant(name: str, **fields: Any) -> AbstractTenant:
     """
     model = tenant_model()
     fields.setdefault("db", stock.home())
-    registry = str(router.db_for_write(model))
-    stock.refuse_others(registry, fields["db"])
-    stock.miss(fields["db"])
-    inside = all(connections[db].in_atomic_block for db in (registry, fields["db"]))
-    with rehearsed() if inside else nullcontext():
-        with ExitStack() as stack:
-            for db in {registry, *conf.databases}:
-                stack.enter_context(TestCase.captureOnCommitCallbacks(using=db, execute=True))
-            tenant: AbstractTenant = model._default_manager.create(name=name, **fields)
-        if not tenant.is_active:
+    databases = {str(router.db_for_write(model)), fields["db"]}
+    stock.refuse_others(*databases)
+    if not all(connections[db].in_atomic_block for db in databases):
+        return _made(model, name, fields)
+    with rehearsed() as taken:
+        tenant = _made(model, name, fields)
+    if not taken:
+        stock.miss(tenant.db)
+    return tenant
+
+
+def _made(model: type[AbstractTenant], name: str, fields: dict[str, Any]) -> AbstractTenant:
+    with _as_committed():
+        tenant: AbstractTenant = model._default_manager.create(name=name, **fields)
+    if not tenant.is_active:
+        with _as_committed():
             provision(tenant)
     return tenant
+
+
+@contextmanager
+def _as_committed() -> Iterator[None]:
+    """Call what waits for the commit of a block's transactions as the block ends."""
+    with ExitStack() as stack:
+        for db in {str(router.db_for_write(tenant_model())), *conf.databases}:
+            stack.enter_context(TestCase.captureOnCommitCallbacks(using=db, execute=True))
+        yield

@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 )
 _KNOWN = re.compile(
     r"begin|close|commit|delete|explain|fetch|insert|listen|lock|merge|notify|release|reset|rollback|savepoint|select|"
-    r"set|show|start|table|truncate|unlisten|update|values|with"
+    r"set|show|start|truncate|unlisten|update|values|with"
 )
 """Words that a statement may begin with."""
 

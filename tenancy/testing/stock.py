@@ -48,9 +48,8 @@ def refuse_others(*databases: str) -> None:
 
 
 def miss(db: str) -> None:
-    """Note that a tenant is about to be made in a database: if nothing waits there, one more is to, the next time."""
-    if not _rows().filter(db=db).exists():
-        _wanted[db] = min(_wanted[db] + 1, _MOST)
+    """Note that nothing waited for a tenant of a database: one more is to, the next time."""
+    _wanted[db] = min(_wanted[db] + 1, _MOST)
 
 
 def restock(databases: Iterable[str] | None = None) -> None:
@@ -59,16 +58,15 @@ def restock(databases: Iterable[str] | None = None) -> None:
     Args:
         databases: which may be asked; all if None.
     """
+    registry.forget()
     _wanted[home()] = max(_wanted[home()], 1)
-    for db in _among(databases):
-        if db not in _made:
-            sweep(db)
-            _made[db] = list(_rows().filter(db=db))
-    clear(databases)
-    for db in _among(databases):
-        if _wanted[db] > ready(db):
-            _put_back(db)
-            _made[db] += fill(db, _wanted[db])
+    short = [db for db in _among(databases) if _wanted[db] and (db not in _made or _wanted[db] > ready(db))]
+    if short:
+        # Some were taken for good, by a test that may have left others behind.
+        clear(databases)
+    for db in short:
+        _put_back(db)
+        _made[db] += fill(db, _wanted[db])
 
 
 def clear(databases: Iterable[str] | None = None) -> None:
@@ -94,7 +92,10 @@ def _is_for_tests(db: str) -> bool:
 
 
 def _put_back(db: str) -> None:
-    """Have the rows again of what waits: a flush has emptied their table."""
+    """Have the rows again of what waits: a flush has emptied their table. Begin with what an earlier run has left."""
+    if db not in _made:
+        sweep(db)
+        _made[db] = list(_rows().filter(db=db))
     there = marks_on(db, conf.environment)
     _made[db] = [made for made in _made[db] if there.get(made.schema_name) == made.mark]
     _rows().bulk_create(_made[db], ignore_conflicts=True)
