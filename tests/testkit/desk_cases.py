@@ -1,10 +1,10 @@
 """The test cases that the project of `files` has, for Django's runner; copied there, and run there alone."""
 
-from desk.models import Notice, Ticket
 from django.contrib.auth.models import User
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 from django.test import TestCase, TransactionTestCase
+from tickets.models import Notice, Ticket
 
 from tenancy import current_tenant, tenant_context
 from tenancy.models import Tenant
@@ -60,7 +60,7 @@ class Case(TenantTestCase):
         self.assertEqual(response.json(), {"subjects": ["of the class"]})
 
     async def test_leak_in_async(self):
-        with self.assertRaisesRegex(AssertionError, "reads .*neighbour.*desk_ticket"):
+        with self.assertRaisesRegex(AssertionError, "reads .*neighbour.*tickets_ticket"):
             async with assert_stays_in_tenant(self.tenant):
                 await self.async_client.get("/leak/")
 

@@ -2,9 +2,9 @@
 
 import pytest
 from asgiref.sync import async_to_sync
-from desk.models import Ticket
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
+from tickets.models import Ticket
 
 from django_schemas.exceptions import NoActiveSchema
 from tenancy import current_tenant, tenant_context
@@ -166,7 +166,7 @@ def test_leaks(tenants, path):
 
 def test_registry_is_not_changed(tenants):
     """The registry may be read and not changed, unless that is said."""
-    with pytest.raises(AssertionError, match=r"changes .*registry.*desk_notice"):
+    with pytest.raises(AssertionError, match=r"changes .*registry.*tickets_notice"):
         with assert_stays_in_tenant(tenants[0]):
             TenantClient(tenants[0]).get("/announce/")
     with assert_stays_in_tenant(tenants[0], writes=["registry"]):

@@ -31,14 +31,14 @@ DATABASE_ENVIRONMENTS = {
     "tenant": {"APPS": CONTRIB},
 }
 DATABASE_ROUTERS = ["django_schemas.routers.ExplicitRouter"]
-INSTALLED_APPS = ["django_schemas", "tenancy", *CONTRIB, "desk"]
+INSTALLED_APPS = ["django_schemas", "tenancy", *CONTRIB, "tickets"]
 MIDDLEWARE = [
     "tenancy.middleware.TenantMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
-TENANCY = {"BASE_DOMAIN": "desk.test", "PUBLIC_URLCONF": "desk.urls"}
-ROOT_URLCONF = "desk.urls"
+TENANCY = {"BASE_DOMAIN": "desk.test", "PUBLIC_URLCONF": "tickets.urls"}
+ROOT_URLCONF = "tickets.urls"
 ALLOWED_HOSTS = [".desk.test"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECRET_KEY = "for tests only"
@@ -91,10 +91,10 @@ class Migration(migrations.Migration):
 """
 _URLS = '''
 from django.db import connection
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.urls import path
 
-from desk.models import Notice, Ticket
+from tickets.models import Notice, Ticket
 from tenancy.registry import tenant_model
 
 
@@ -110,6 +110,10 @@ async def asubjects(request):
 def add(request):
     Ticket.objects.create(subject=request.GET["subject"])
     return subjects(request)
+
+
+def tickets(request):
+    return HttpResponse("".join(f"<li>{ticket.subject}</li>" for ticket in Ticket.objects.all()))
 
 
 def leak(request):
@@ -130,14 +134,14 @@ def swallow(request):
 
 def raw(request):
     with connection.cursor() as cursor:
-        cursor.execute('SELECT subject FROM "tenant-b".desk_ticket')
+        cursor.execute('SELECT subject FROM "tenant-b".tickets_ticket')
         return JsonResponse({"subjects": [row[0] for row in cursor.fetchall()]})
 
 
 def look_around(request):
     with connection.cursor() as cursor:
         cursor.execute('SET search_path TO "tenant-b"')
-        cursor.execute("SELECT subject FROM desk_ticket")
+        cursor.execute("SELECT subject FROM tickets_ticket")
         found = [row[0] for row in cursor.fetchall()]
         cursor.execute("RESET search_path")
     return JsonResponse({"subjects": found})
@@ -148,7 +152,7 @@ def announce(request):
     return JsonResponse({})
 
 
-views = [subjects, asubjects, add, leak, swallow, raw, look_around, announce]
+views = [subjects, asubjects, add, tickets, leak, swallow, raw, look_around, announce]
 urlpatterns = [path(f"{view.__name__}/", view) for view in views]
 '''
 
@@ -169,16 +173,16 @@ DESK = {
     "pytest.ini": "[pytest]\naddopts = -p no:asyncio\n",
     "test_desk.py": (Path(__file__).parent / "desk_tests.py").read_text(),
     "settings.py": _SETTINGS,
-    "desk/__init__.py": "",
-    "desk/models.py": _MODELS,
-    "desk/urls.py": _URLS,
-    "desk/migrations/__init__.py": "",
-    "desk/migrations/0001_initial.py": _MIGRATION,
+    "tickets/__init__.py": "",
+    "tickets/models.py": _MODELS,
+    "tickets/urls.py": _URLS,
+    "tickets/migrations/__init__.py": "",
+    "tickets/migrations/0001_initial.py": _MIGRATION,
 }
 
 
 def classes(number: int, base: str, imported: str, body: str = "Ticket.objects.create(subject='x')") -> str:
     """A module of so many test cases with one test each."""
-    head = f"{imported}\nfrom desk.models import Ticket\n"
+    head = f"{imported}\nfrom tickets.models import Ticket\n"
     each = "class T{}({}):\n    def test(self):\n        {}\n        self.assertEqual(Ticket.objects.count(), 1)\n"
     return head + "\n".join(each.format(index, base, body) for index in range(number))

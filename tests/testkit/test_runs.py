@@ -79,12 +79,12 @@ def test_kept_database(desk: Project) -> None:
     assert made(desk) == {"main": 1}
     assert pytest_of(desk, "test_desk.py::test_tenant", "--reuse-db") == {"passed": 2}
     assert made(desk) == {}
-    (desk.folder / "desk/migrations/0002_more.py").write_text(
+    (desk.folder / "tickets/migrations/0002_more.py").write_text(
         "from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n"
-        "    dependencies = [('desk', '0001_initial')]\n"
+        "    dependencies = [('tickets', '0001_initial')]\n"
         "    operations = [migrations.AddField('Ticket', 'urgent', models.BooleanField(default=False))]\n"
     )
-    models = desk.folder / "desk/models.py"
+    models = desk.folder / "tickets/models.py"
     field = "\n    urgent = models.BooleanField(default=False)\n"
     models.write_text(models.read_text().replace("(max_length=200)\n", f"(max_length=200){field}", 1))
     assert pytest_of(desk, "test_desk.py::test_tenant", "--reuse-db") == {"passed": 2}
