@@ -60,7 +60,9 @@ def restock(databases: Iterable[str] | None = None) -> None:
     """
     registry.forget()
     _wanted[home()] = max(_wanted[home()], 1)
-    short = [db for db in _among(databases) if _wanted[db] and (db not in _made or _wanted[db] > ready(db))]
+    for db in _among(databases):
+        _begin(db)
+    short = [db for db in _among(databases) if _wanted[db] and _wanted[db] > ready(db)]
     if short:
         # Some were taken for good, by a test that may have left others behind.
         clear(databases)
@@ -77,6 +79,7 @@ def clear(databases: Iterable[str] | None = None) -> None:
     """
     registry.forget()
     for db in _among(databases):
+        _begin(db)
         for schema in _left(db):
             drop_schema(db, schema)
 
@@ -91,11 +94,15 @@ def _is_for_tests(db: str) -> bool:
     return bool(creation.is_for_tests())
 
 
-def _put_back(db: str) -> None:
-    """Have the rows again of what waits: a flush has emptied their table. Begin with what an earlier run has left."""
+def _begin(db: str) -> None:
+    """Take what an earlier run has left in a database that is kept, if it is up to date."""
     if db not in _made:
         sweep(db)
         _made[db] = list(_rows().filter(db=db))
+
+
+def _put_back(db: str) -> None:
+    """Have the rows again of what waits: a flush has emptied their table."""
     there = marks_on(db, conf.environment)
     _made[db] = [made for made in _made[db] if there.get(made.schema_name) == made.mark]
     _rows().bulk_create(_made[db], ignore_conflicts=True)
@@ -107,7 +114,7 @@ def _rows() -> QuerySet[PooledSchema]:
 
 def _left(db: str) -> list[str]:
     """The schemas that were made for an owner which is no tenant, and that do not wait."""
-    waiting = {str(made.pk) for made in _made.get(db, ())}
+    waiting = {str(made.pk) for made in _made[db]}
     marks = {schema: mark.owner for schema, mark in marks_on(db, conf.environment).items() if mark.owner not in waiting}
     if not any(marks.values()):
         return []

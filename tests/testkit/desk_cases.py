@@ -127,4 +127,4 @@ class Plain(TestCase):
         with tenant_context(first):
             Ticket.objects.create(subject="x")
         self.assertEqual(TenantClient(second).get("/subjects/").json()["subjects"], [])
-        self.assertEqual(schemas(), ["first", "second"])
+        self.assertLessEqual({"first", "second"}, set(schemas()))

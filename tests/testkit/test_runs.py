@@ -118,10 +118,11 @@ def test_parallel(desk: Project) -> None:
 
 
 def test_cases(desk: Project) -> None:
-    """Both test cases hold what they say, in whatever order they come."""
+    """Both test cases hold what they say, in whatever order they come, and run by pytest too."""
     (desk.folder / "tests.py").write_text((Path(__file__).parent / "desk_cases.py").read_text())
     unittest_of(desk, "tests")
     unittest_of(desk, "tests", "--reverse", "--parallel", "2")
+    assert pytest_of(desk, "tests.py") == {"passed": 13}
 
 
 def test_other_databases(desk: Project) -> None:

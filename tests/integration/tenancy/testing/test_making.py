@@ -105,3 +105,14 @@ def test_database_not_made_for_tests(tenants: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(connections["default"].settings_dict, "NAME", "app")
     with pytest.raises(TenancyError, match="'default' was not made for tests"):
         make_tenant("Acme Labs")
+
+
+def test_only_databases_made_for_tests(waiting: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other is asked, or swept, by what makes schemas ready and clears up."""
+    monkeypatch.setattr(stock, "_made", {})
+    monkeypatch.setitem(stock._wanted, "shard2", 1)
+    monkeypatch.setitem(connections["shard2"].settings_dict, "NAME", "app_shard2")
+    connections["shard2"].close()
+    stock.restock()
+    stock.clear()
+    assert (set(stock._made), connections["shard2"].connection) == ({"default"}, None)
