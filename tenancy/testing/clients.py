@@ -46,6 +46,14 @@ def _bare(function: _F) -> _F:
     return Context().run(wrap_context, function)
 
 
+def _kept_here(session: Any) -> Any:
+    """A session that is read and written with what is active now, wherever that is asked of it."""
+    for name in ("load", "save", "create", "exists", "delete"):
+        for method in (name, f"a{name}"):
+            setattr(session, method, wrap_context(getattr(session, method)))
+    return session
+
+
 class TenantClient(Client):
     """Django's client, at a tenant's host: its primary domain, or the sub-domain of its slug.
 
@@ -66,7 +74,7 @@ class TenantClient(Client):
     def session(self) -> Any:
         """The session of this client, in the tenant's schema."""
         with tenant_context(self.tenant):
-            return super().session
+            return _kept_here(super().session)
 
     def login(self, **credentials: Any) -> bool:
         """Log in a user of the tenant."""
@@ -107,7 +115,7 @@ class AsyncTenantClient(AsyncClient):
     async def asession(self) -> Any:
         """The session of this client, in the tenant's schema."""
         async with tenant_context(self.tenant):
-            return await super().asession()
+            return _kept_here(await super().asession())
 
     async def alogin(self, **credentials: Any) -> bool:
         """Log in a user of the tenant."""

@@ -9,7 +9,7 @@ from tickets.models import Ticket
 from django_schemas.exceptions import NoActiveSchema
 from tenancy import current_tenant, tenant_context
 from tenancy.models import PooledSchema, Tenant
-from tenancy.testing import TenantClient, assert_stays_in_tenant
+from tenancy.testing import AsyncTenantClient, TenantClient, assert_stays_in_tenant
 from tenancy.testing.factories import TenantFactory
 
 
@@ -34,6 +34,25 @@ def test_tenants(tenants):
         with tenant_context(tenant):
             Ticket.objects.create(subject=tenant.slug)
     assert (subjects(TenantClient(a)), subjects(TenantClient(b))) == (["tenant-a"], ["tenant-b"])
+
+
+def test_logging_in_where_nobody_is_current(tenants):
+    """The session is the client's tenant's."""
+    a, _ = tenants
+    with tenant_context(a):
+        ada = User.objects.create_user("ada")
+    client = TenantClient(a)
+    client.force_login(ada)
+    assert client.get("/subjects/").json()["user"] == "ada"
+    session = client.session
+    session["asked"] = True
+    session.save()
+    assert (client.session["_auth_user_id"], client.session["asked"]) == (str(ada.pk), True)
+    async_client = AsyncTenantClient(a)
+    async_to_sync(async_client.aforce_login)(ada)
+    assert async_to_sync(async_client.get)("/subjects/").json()["user"] == "ada"
+    client.logout()
+    assert client.get("/subjects/").json()["user"] == ""
 
 
 def test_make_tenant(make_tenant, tenant):

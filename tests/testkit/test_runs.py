@@ -64,12 +64,12 @@ def made(project: Project) -> Counter[str]:
 
 def test_pytest(desk: Project) -> None:
     """All fixtures do what they say, in two databases, tests that commit in between."""
-    assert pytest_of(desk, "test_desk.py") == {"passed": 25}
+    assert pytest_of(desk, "test_desk.py") == {"passed": 26}
 
 
 def test_xdist(desk: Project) -> None:
     """So they do in two processes, each with databases of its own."""
-    assert pytest_of(desk, "test_desk.py", "-n", "2") == {"passed": 25}
+    assert pytest_of(desk, "test_desk.py", "-n", "2") == {"passed": 26}
     assert {name.replace("_shard", "") for name in made(desk)} == {"main_gw0", "main_gw1"}
 
 
@@ -89,6 +89,9 @@ def test_kept_database(desk: Project) -> None:
     models.write_text(models.read_text().replace("(max_length=200)\n", f"(max_length=200){field}", 1))
     assert pytest_of(desk, "test_desk.py::test_tenant", "--reuse-db") == {"passed": 2}
     assert made(desk) == {"main": 1}
+    test_database = desk.url.replace("/testkit_", "/test_testkit_")
+    waiting = "SELECT count(*) FROM pg_namespace WHERE starts_with(nspname, '_pool_')"
+    assert asked(test_database, waiting) == [(1,)]
 
 
 def test_without_the_app(desk: Project) -> None:
