@@ -2,6 +2,7 @@
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth import user_logged_in
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 from tickets.models import Ticket
@@ -37,8 +38,10 @@ def test_tenants(tenants):
 
 
 def test_logging_in_where_nobody_is_current(tenants):
-    """The session is the client's tenant's."""
+    """The session is the client's tenant's, who is current for receivers of `user_logged_in`."""
     a, _ = tenants
+    current = []
+    user_logged_in.connect(lambda **kwargs: current.append(current_tenant()), weak=False)
     with tenant_context(a):
         ada = User.objects.create_user("ada")
     client = TenantClient(a)
@@ -51,6 +54,7 @@ def test_logging_in_where_nobody_is_current(tenants):
     async_client = AsyncTenantClient(a)
     async_to_sync(async_client.aforce_login)(ada)
     assert async_to_sync(async_client.get)("/subjects/").json()["user"] == "ada"
+    assert current == [a, a]
     client.logout()
     assert client.get("/subjects/").json()["user"] == ""
 
