@@ -5,6 +5,9 @@ schema is the tenant's first, and its row in the pool is deleted then: cut off b
 with the schema, and whoever meets the row deletes it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 
 from django.db import connections, transaction
@@ -17,7 +20,25 @@ from .conf import conf
 from .filling import refill_later
 from .models import AbstractTenant, PooledSchema
 
-__all__ = ["claim"]
+__all__ = ["claim", "rehearsed"]
+
+_rehearsed: ContextVar[list[str] | None] = ContextVar("tenancy_rehearsed", default=None)
+
+
+@contextmanager
+def rehearsed() -> Iterator[list[str]]:
+    """Say that all transactions that are open, on whichever databases, are rolled back in the end, as those of a test
+    are: then what is taken from the pool comes back to it, and need not be made anew.
+
+    Yields:
+        The schemas that were taken so far.
+    """
+    taken: list[str] = []
+    token = _rehearsed.set(taken)
+    try:
+        yield taken
+    finally:
+        _rehearsed.reset(token)
 
 
 def claim(tenant: AbstractTenant) -> bool:
@@ -27,7 +48,8 @@ def claim(tenant: AbstractTenant) -> bool:
         Whether the tenant has its schema now.
     """
     db, registry = tenant.db, tenant.registry
-    if db != registry and connections[db].in_atomic_block:
+    rehearsed = _rehearsed.get()
+    if db != registry and connections[db].in_atomic_block and rehearsed is None:
         # What the caller rolls back there would be missing from the pool.
         return False
     with transaction.atomic(using=registry):
@@ -39,7 +61,10 @@ def claim(tenant: AbstractTenant) -> bool:
                 taken = _take(ready, tenant)
             ready.delete(using=registry)
             if taken:
-                transaction.on_commit(partial(refill_later, db), using=registry)
+                if rehearsed is None:
+                    transaction.on_commit(partial(refill_later, db), using=registry)
+                else:
+                    rehearsed.append(ready.schema_name)
                 return True
     return False
 

@@ -34,8 +34,12 @@ class Project:
 
     def manage(self, settings: str, *args: str, python: str | Path = sys.executable, stdin: str = "") -> str:
         """Run a command to its end, and return what it says."""
+        return self.run(settings, *self.command(*args, python=python), stdin=stdin)
+
+    def run(self, settings: str, *words: str, code: int = 0, stdin: str = "") -> str:
+        """Run a program to its end, which must be with this exit code, and return what it says."""
         done = subprocess.run(
-            self.command(*args, python=python),
+            words,
             cwd=self.folder,
             env=self.environ(settings),
             input=stdin,
@@ -43,7 +47,7 @@ class Project:
             text=True,
             timeout=120,
         )
-        assert done.returncode == 0, f"{' '.join(args)}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def command(self, *args: str, python: str | Path = sys.executable) -> list[str]:
