@@ -1,7 +1,7 @@
 """Files of the current tenant, served by a view: `path("media/<path:name>", tenancy.contrib.media.serve)`.
 
-At a tenant's host a name means that tenant's file, so no URL leads to another's. Wrap the view if not all may see them, as
-by `login_required`.
+At a tenant's host a name means that tenant's file, so no URL leads to another's. Wrap the view, as by `login_required`,
+if not everybody may see them.
 """
 
 from mimetypes import guess_type

@@ -13,6 +13,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import File
 from django.core.files.storage import Storage
 from django.utils.deconstruct import deconstructible
+from django.utils.encoding import filepath_to_uri
 from django.utils.module_loading import import_string
 
 from ..context import current_owner
@@ -27,14 +28,18 @@ class TenantStorage(Storage):
     Args:
         backend: dotted path of the other storage.
         options: what that is made with.
+        base_url: where `tenancy.contrib.media.serve` serves the files, with a slash at its end; None: where the other
+            storage says.
     """
 
     def __init__(
         self,
         backend: str = "django.core.files.storage.FileSystemStorage",
         options: Mapping[str, Any] | None = None,
+        base_url: str | None = None,
     ) -> None:
         self.backend: Storage = import_string(backend)(**(options or {}))
+        self.base_url = base_url
 
     def _inside(self, name: str) -> str:
         """Where a file of the current tenant is.
@@ -84,8 +89,11 @@ class TenantStorage(Storage):
         return self.backend.size(self._inside(name))
 
     def url(self, name: str | None) -> str:
-        """Where the other storage says that the file can be had. It holds the tenant's id."""
-        return self.backend.url(self._inside(name or ""))
+        """Where the file can be had: below `base_url`, by its name alone; else where the other storage says, which
+        holds the tenant's id.
+        """
+        inside = self._inside(name or "")
+        return self.backend.url(inside) if self.base_url is None else f"{self.base_url}{filepath_to_uri(name)}"
 
     def get_accessed_time(self, name: str) -> datetime:
         """When the file was last read."""

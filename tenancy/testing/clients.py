@@ -59,7 +59,8 @@ class TenantClient(Client):
 
     Args:
         tenant: whose host; that of the tenant that is current if None.
-        args, kwargs: as of Django's client.
+        *args: as of Django's client.
+        **kwargs: likewise.
     """
 
     def __init__(self, tenant: AbstractTenant | None = None, *args: Any, **kwargs: Any) -> None:
@@ -97,7 +98,8 @@ class AsyncTenantClient(AsyncClient):
 
     Args:
         tenant: whose host; that of the tenant that is current if None.
-        args, kwargs: as of Django's client.
+        *args: as of Django's client.
+        **kwargs: likewise.
     """
 
     def __init__(self, tenant: AbstractTenant | None = None, *args: Any, **kwargs: Any) -> None:
