@@ -20,6 +20,7 @@ from .hosts import canonical_host
 from .proxies import UNIX, networks
 from .refusals import KINDS
 from .resolvers import load_resolvers
+from .states import Status
 
 __all__ = ["check_tenancy"]
 
@@ -46,6 +47,7 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         odd_grace,
         odd_limits,
         odd_roles,
+        odd_retries,
     )
     return [message for function in (*functions, *credentials.CHECKS) for message in function()]
 
@@ -264,6 +266,20 @@ def odd_roles() -> Iterator[CheckMessage]:
                 f"TENANCY['ROLES']['READABLE'] names {label!r}, which is of no single-schema environment.",
                 id="tenancy.E033",
             )
+
+
+def odd_retries() -> Iterator[CheckMessage]:
+    """E035: TASKS_RETRY names no status that work waits in, or no time to wait."""
+    retries: object = conf.tasks_retry
+    statuses = set(Status.values) - {Status.ACTIVE}
+    if not isinstance(retries, dict) or not all(
+        status in statuses and _is_number(delay) and delay > 0 for status, delay in retries.items()
+    ):
+        yield Error(
+            f"TENANCY['TASKS_RETRY'] is {retries!r}; it says for statuses how many seconds work is put off.",
+            hint=f"Write {{'moving': 5}}, or {{}} to put off nothing. Statuses: {', '.join(sorted(statuses))}.",
+            id="tenancy.E035",
+        )
 
 
 def _is_number(value: object) -> bool:
