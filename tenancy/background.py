@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db import router
 
 from .conf import conf
-from .exceptions import RegistryUnavailable, TenancyError, TenantNotActive, UnknownTenant
+from .exceptions import RegistryUnavailable, TenantNotActive, UnknownTenant
 from .models import AbstractTenant
 from .registry import tenant_by_id, tenant_model
 from .standing import is_behind
@@ -32,7 +32,7 @@ class Refused:
         retry_after_s: in how many seconds it is to be tried again; None: never.
     """
 
-    error: TenancyError
+    error: Exception
     retry_after_s: float | None = None
 
 

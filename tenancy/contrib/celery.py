@@ -9,7 +9,7 @@ they are registered, whatever class they are of.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import celery
@@ -18,7 +18,7 @@ from celery.app.registry import TaskRegistry
 from celery.exceptions import Retry
 from celery.signals import task_postrun, task_prerun
 from celery.utils.imports import symbol_by_name
-from django.db import connections
+from django.db import connections, transaction
 
 from django_schemas.ambient import Ambient
 
@@ -52,17 +52,24 @@ _deliveries: Ambient[_Delivery] = Ambient("tenancy_deliveries")
 def _delivered(owner: str) -> Iterator[_Delivery]:
     """Have the tenant current that a message was sent for, or nobody if that may not be."""
     with ExitStack() as stack:
-        refused = None
-        if owner != current_owner():
-            found = addressee(owner)
-            if isinstance(found, Refused):
-                refused = found
-            else:
-                stack.enter_context(tenant_context(found))
+        refused = None if owner == current_owner() else _entered(owner, stack)
         delivery = _Delivery(owner, refused)
         _deliveries.enter(delivery)
         stack.callback(_deliveries.leave, delivery)
         yield delivery
+
+
+def _entered(owner: str, stack: ExitStack) -> Refused | None:
+    """Make a tenant current; or why not."""
+    try:
+        found = addressee(owner)
+        if isinstance(found, Refused):
+            return found
+        stack.enter_context(tenant_context(found))
+    except Exception as error:
+        # Celery writes down what its signals raise, and goes on.
+        return Refused(error)
+    return None
 
 
 def _addressed(headers: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -85,10 +92,16 @@ def _owner_of(request: Any) -> str:
 class _Guarded(Task):  # type: ignore[type-arg]  # of whatever arguments
     """What stands before the class of each task."""
 
-    throws = (TenantNotActive,)
-
     def apply(self, *args: Any, **options: Any) -> Any:
         return super().apply(*args, **{**options, "headers": _addressed(options.get("headers"))})
+
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
+        self.apply_async_on_commit(args, kwargs)
+
+    def apply_async_on_commit(self, *args: Any, **options: Any) -> None:
+        # Celery's own would wait for the default database alone.
+        tenant = current_tenant()
+        transaction.on_commit(partial(self.apply_async, *args, **options), using=tenant.alias if tenant else None)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         request = self.request
@@ -148,12 +161,14 @@ class _GuardedRequest:
     @contextmanager
     def _delivered(self) -> Iterator[None]:
         request: Any = self
+        owner = _owner_of(request._context)
         try:
-            with _delivered(_owner_of(request._context)):
+            with _delivered(owner):
                 yield
         finally:
-            # Processes that are forked later must not share them.
-            connections.close_all()
+            if owner:
+                # Processes that are forked later must not share them.
+                connections.close_all()
 
 
 class _Tasks(TaskRegistry):
@@ -163,7 +178,7 @@ class _Tasks(TaskRegistry):
         if not isinstance(task, _Guarded):
             cls = type(task)
             request = type("Request", (_GuardedRequest, symbol_by_name(cls.Request)), {"__slots__": ()})
-            throws = (*cls.throws, *_Guarded.throws)
+            throws = (*cls.throws, TenantNotActive)
             own = {"__module__": cls.__module__, "__doc__": cls.__doc__, "Request": request, "throws": throws}
             task.__class__ = type(cls.__name__, (_Guarded, cls), own)
             task.run = _refusing(task.run)
@@ -191,7 +206,6 @@ def _is_refused() -> bool:
 class Celery(celery.Celery):
     """Celery's app, whose messages carry the current tenant, and whose tasks run with it."""
 
-    task_cls = "celery.contrib.django.task:DjangoTask"
     registry_cls = _Tasks  # type: ignore[assignment]  # a class will do too
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -17,7 +17,6 @@ from django_schemas.exceptions import ConfigError
 
 from ..background import MARK, Refused, addressee
 from ..context import current_owner, tenant_context
-from ..exceptions import TenancyError
 
 __all__ = ["TenantBackend"]
 
@@ -56,7 +55,7 @@ class _TenantTask:
             raise self._put_off(found, owner, args, kwargs)
         return tenant_context(found)
 
-    def _put_off(self, refused: Refused, owner: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TenancyError:
+    def _put_off(self, refused: Refused, owner: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exception:
         """What happened, as an error; the task is enqueued again if that helps, and if the backend can do so."""
         task: Any = self
         backend = task.get_backend()

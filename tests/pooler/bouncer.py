@@ -2,19 +2,16 @@
 
 import os
 import pwd
-import random
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import environ
 
-from tools.postgres import PORTS
+from tests.ports import free_port, wait_for
 
 __all__ = ["POOL_SIZE", "bouncing", "program"]
 
@@ -49,7 +46,7 @@ def bouncing(url: str, patience_s: float = 10) -> Iterator[int]:
 
     Yields the port that it listens on, at 127.0.0.1.
     """
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         configuration, log = folder / "pgbouncer.ini", folder / "log"
@@ -67,7 +64,7 @@ def bouncing(url: str, patience_s: float = 10) -> Iterator[int]:
                 extra_groups=[] if user else None,
             )
         try:
-            _wait(process, port, patience_s, log)
+            wait_for(process, port, patience_s, log)
             yield port
         finally:
             process.terminate()
@@ -79,25 +76,3 @@ def _address(url: str) -> str:
     config = environ.Env.db_url_config(url)
     names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
     return " ".join(f"{name}={config[key]}" for name, key in names.items() if config.get(key))
-
-
-def _free_port() -> int:
-    while True:
-        port = random.choice(PORTS)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
-
-
-def _wait(process: "subprocess.Popen[bytes]", port: int, patience_s: float, log: Path) -> None:
-    deadline = time.monotonic() + patience_s
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError(f"PgBouncer did not start: {log.read_text(errors='replace')}")

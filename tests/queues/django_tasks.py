@@ -1,5 +1,7 @@
 """The files of a project that uses Django's tasks, with the newest Django or, before Django 6, with the backport."""
 
+from tests.queues.page import block
+
 __all__ = ["FILES"]
 
 _SETTINGS = """
@@ -30,9 +32,9 @@ USE_TZ = True
 audit_process()
 """
 
-_BACKENDS = """
-import django_tasks_db
-from tenancy.contrib.tasks import TenantBackend
+_BACKENDS = (
+    block("Django's tasks")
+    + """
 
 try:
     from django.tasks.backends.immediate import ImmediateBackend as PlainBackend
@@ -40,13 +42,10 @@ except ImportError:
     from django_tasks.backends.immediate import ImmediateBackend as PlainBackend
 
 
-class DatabaseBackend(TenantBackend, django_tasks_db.DatabaseBackend):
-    pass
-
-
 class ImmediateBackend(TenantBackend, PlainBackend):
     pass
 """
+)
 
 _MODELS = """
 from django_schemas import models

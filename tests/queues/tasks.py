@@ -68,13 +68,6 @@ def spread(names: list[str]) -> None:
         write.delay(name)
 
 
-@shared_task(acks_late=True, reject_on_worker_lost=True)
-def write_slowly(name: str) -> str | None:
-    """Takes long enough to be killed."""
-    time.sleep(0.02)
-    return str(write(name))
-
-
 @shared_task
 def die() -> None:
     os._exit(9)

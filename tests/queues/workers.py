@@ -41,6 +41,11 @@ class Worker:
         """Process ids of those that run tasks, in a pool of processes."""
         return [child.pid for child in psutil.Process(self.process.pid).children()]
 
+    def kill_child(self, pid: int) -> None:
+        """One of these; another takes its place."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
     def kill(self) -> None:
         """As a machine that loses power."""
         with suppress(ProcessLookupError):

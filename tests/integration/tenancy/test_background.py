@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from tenancy import registry
+from tenancy import current_tenant, registry, tenant_context
 from tenancy.background import Refused, active_owners, addressee
 from tenancy.exceptions import RegistryUnavailable, TenantNotActive, UnknownTenant
 from tenancy.models import Tenant
 from tenancy.states import Status
+from tests.queues.page import block
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -68,3 +69,32 @@ def test_active_owners(hooli: Tenant, vehement: Tenant, umbrella: Tenant) -> Non
     active = set(active_owners())
     assert {str(hooli.pk), str(umbrella.pk)} <= active
     assert str(vehement.pk) not in active
+
+
+class Queue:
+    """A queue of any kind: what is put in is called later."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Any] = []
+
+    def enqueue(self, *job: Any) -> None:
+        self.jobs.append(job)
+
+    def work(self) -> list[Any]:
+        return [function(*args) for function, *args in self.jobs]
+
+
+def test_other_queues(hooli: Tenant, umbrella: Tenant) -> None:
+    """What the page tells to write for other queues does it."""
+    code: dict[str, Any] = {}
+    exec(block("Other queues"), code)
+    queue = Queue()
+    for tenant in (hooli, umbrella):
+        with tenant_context(tenant):
+            code["enqueue_here"](queue, current_tenant)
+    assert queue.work() == [hooli, umbrella]
+    Tenant.objects.filter(pk=umbrella.pk).update(status=Status.SUSPENDED)
+    registry.forget()
+    with pytest.raises(TenantNotActive):
+        queue.work()
+    assert current_tenant() is None

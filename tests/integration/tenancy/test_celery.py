@@ -1,19 +1,24 @@
 """Celery with real workers and a real Redis: whatever is sent runs for whom it was sent, or not at all."""
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from threading import local
 from time import monotonic, sleep
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import chain, chord, group, signature
 from celery.result import AsyncResult
+from celery.schedules import crontab
 from django.contrib.auth.models import Group
-from django.db import connections
+from django.db import connections, transaction
 
 from tenancy import current_tenant, lifecycle, registry, tenant_context
-from tenancy.background import MARK
+from tenancy.background import MARK, active_owners
 from tenancy.contrib.celery import for_each_tenant
 from tenancy.exceptions import TenancyError, TenantNotActive, UnknownTenant
 from tenancy.models import Tenant
@@ -22,6 +27,7 @@ from tests.apps.garage.models import Tag
 from tests.gate import gate_before
 from tests.queues import tasks
 from tests.queues.app import app
+from tests.queues.page import block
 from tests.queues.workers import Worker, working
 
 PATIENCE_S = 20
@@ -151,6 +157,20 @@ class TestSending:
         expected = {slug: [f"job {slug} {number}" for number in range(3)] for slug in SLUGS}
         expect(expected)
 
+    @pytest.mark.parametrize("slug", SLUGS)
+    def test_on_commit(self, worker: Worker, jobs: dict[str, Tenant], slug: str) -> None:
+        """What waits for the commit waits for that of the tenant's own database."""
+        with tenant_context(jobs[slug]):
+            with transaction.atomic(using=jobs[slug].db):
+                tasks.write.delay_on_commit("job 1")  # type: ignore[attr-defined]
+                tasks.write.apply_async_on_commit(("job 2",), countdown=0)  # type: ignore[attr-defined]
+                sleep(0.3)
+                assert written_in(slug) == []
+            with suppress(ValueError), transaction.atomic(using=jobs[slug].db):
+                tasks.write.delay_on_commit("job 3")  # type: ignore[attr-defined]
+                raise ValueError
+        expect({slug: ["job 1", "job 2"]})
+
 
 class TestRunning:
     def test_retry(self, worker: Worker, jobs: dict[str, Tenant]) -> None:
@@ -232,8 +252,31 @@ class TestRefusing:
                     got(result)
         finally:
             jobs["hooli"].set_status(Status.ACTIVE)
+        with tenant_context(jobs["vehement"]):  # Behind all that was sent meanwhile.
+            got(tasks.write.apply_async(("job",), countdown=0.5))
         assert heard() == []
         assert written() == {"hooli": [], "umbrella": [], "vehement": ["job"]}
+
+    @pytest.mark.slow
+    def test_polled_chord(self, jobs: dict[str, Tenant], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where a task polls for the end of a chord, it tells of a refused one, too."""
+        results = f"file://{tmp_path}"
+        monkeypatch.setenv("QUEUES_RESULTS", results)
+        monkeypatch.setitem(app.conf, "result_backend", results)
+        monkeypatch.setattr(app, "_local", local())
+        monkeypatch.setattr(app, "_backend_cache", None)
+        with working("threads", "polled", CACHE_TTL_S=0):
+            for status, slug in ((Status.ACTIVE, "umbrella"), (Status.SUSPENDED, "hooli")):
+                with tenant_context(jobs[slug]):
+                    Tenant.objects.filter(slug=slug).update(status=status)
+                    parts = [tasks.ask.si().set(queue="polled") for _ in range(2)]
+                    sent = chord(parts, tasks.ask.s().set(queue="polled")).apply_async(queue="polled")
+                if status == Status.ACTIVE:
+                    assert got(sent) == [[["umbrella"], ["umbrella"]], "umbrella"]
+                    continue
+                with pytest.raises(Exception, match="'hooli' is suspended"):
+                    got(sent)
+        Tenant.objects.filter(slug="hooli").update(status=Status.ACTIVE)
 
     @pytest.mark.parametrize("owner", ["00000000-0000-0000-0000-000000000000", "hooli", "1"])
     def test_unknown(self, worker: Worker, jobs: dict[str, Tenant], owner: str) -> None:
@@ -313,6 +356,17 @@ class TestHere:
             Tenant.objects.filter(slug="hooli").update(status=Status.ACTIVE)
         assert written() == {"hooli": [], "umbrella": [], "vehement": []}
 
+    def test_fault(self, eager: None, jobs: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever else keeps a tenant from being current, its task does not run, nor any of its hooks."""
+
+        def broken(owner: str) -> None:
+            raise RuntimeError("broken")
+
+        monkeypatch.setattr("tenancy.contrib.celery.addressee", broken)
+        with pytest.raises(RuntimeError, match="broken"):
+            tasks.hooked.apply_async(headers={MARK: str(jobs["hooli"].pk)}).get()
+        assert heard() == []
+
 
 class TestForEachTenant:
     def test_schedule(self, worker: Worker, jobs: dict[str, Tenant]) -> None:
@@ -326,6 +380,19 @@ class TestForEachTenant:
         finally:
             lifecycle.resume(jobs["vehement"])
         expect({"hooli": ["job"], "umbrella": ["job"]})
+
+    def test_page(self, jobs: dict[str, Tenant]) -> None:
+        """What the page tells to write is a schedule that does it."""
+        code: dict[str, Any] = {"app": SimpleNamespace(conf=SimpleNamespace()), "crontab": crontab}
+        exec(block("Once for each tenant"), code)
+        entry = code["app"].conf.beat_schedule["remind"]
+        for_each_tenant(*entry["args"], **entry["kwargs"], queue="unread")
+        messages = [json.loads(message) for message in app.backend.client.lrange("unread", 0, -1)]
+        app.backend.client.delete("unread")
+        sent = {(each["headers"]["task"], each["headers"][MARK], bool(each["headers"]["expires"])) for each in messages}
+        assert sent == {("shop.tasks.remind_all", owner, True) for owner in active_owners()}
+        args, kwargs, _ = json.loads(b64decode(messages[0]["body"]))
+        assert (args, kwargs) == ([], {"before": "noon"})
 
     def test_within_a_tenant(self, jobs: dict[str, Tenant]) -> None:
         """Within a tenant all would be for that one: it is refused."""
