@@ -14,6 +14,7 @@ import pytest
 from celery import chain, chord, group, signature
 from celery.result import AsyncResult
 from celery.schedules import crontab
+from celery.signals import task_prerun
 from django.contrib.auth.models import Group
 from django.db import connections, transaction
 
@@ -40,6 +41,17 @@ def _redis(redis_url: str) -> Iterator[None]:
     app.conf.update(broker_url=redis_url, result_backend=redis_url)
     yield
     app.backend.client.delete(tasks.HEARD)
+
+
+@pytest.fixture
+def file_results(tmp_path: Path) -> Iterator[None]:
+    """Results are kept by a backend that can't count the parts of a chord."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QUEUES_RESULTS", f"file://{tmp_path}")
+        patch.setitem(app.conf, "result_backend", f"file://{tmp_path}")
+        patch.setattr(app, "_local", local())
+        patch.setattr(app, "_backend_cache", None)
+        yield
 
 
 @pytest.fixture
@@ -212,6 +224,13 @@ class TestRunning:
             sleeper.apply_async((30,), time_limit=1, link_error=tasks.on_error_by_id.s())
         hear("before_start", "on_failure", "after_return", "sent back", whose="umbrella")
 
+    def test_expired(self, worker: Worker, jobs: dict[str, Tenant]) -> None:
+        """So do those of a chord, of which a part came too late to be run."""
+        with tenant_context(jobs["hooli"]):
+            part = tasks.ask.si().set(countdown=0.5, expires=0.2)
+            chord([part, tasks.ask.si()], tasks.ask.s().on_error(tasks.on_error_by_id.s())).apply_async()
+        hear("sent back", whose="hooli")
+
     def test_nothing_is_left(self, jobs: dict[str, Tenant], redis_url: str) -> None:
         """Behind a task of a tenant's, in the same thread, one of nobody's finds nothing active."""
         with working("solo", "solo", 1):
@@ -258,13 +277,8 @@ class TestRefusing:
         assert written() == {"hooli": [], "umbrella": [], "vehement": ["job"]}
 
     @pytest.mark.slow
-    def test_polled_chord(self, jobs: dict[str, Tenant], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_polled_chord(self, jobs: dict[str, Tenant], file_results: None) -> None:
         """Where a task polls for the end of a chord, it tells of a refused one, too."""
-        results = f"file://{tmp_path}"
-        monkeypatch.setenv("QUEUES_RESULTS", results)
-        monkeypatch.setitem(app.conf, "result_backend", results)
-        monkeypatch.setattr(app, "_local", local())
-        monkeypatch.setattr(app, "_backend_cache", None)
         with working("threads", "polled", CACHE_TTL_S=0):
             for status, slug in ((Status.ACTIVE, "umbrella"), (Status.SUSPENDED, "hooli")):
                 with tenant_context(jobs[slug]):
@@ -355,6 +369,16 @@ class TestHere:
         finally:
             Tenant.objects.filter(slug="hooli").update(status=Status.ACTIVE)
         assert written() == {"hooli": [], "umbrella": [], "vehement": []}
+
+    def test_not_entered(self, eager: None, jobs: dict[str, Tenant]) -> None:
+        """If nobody made the tenant current, since a project disconnected all receivers, its task does not run."""
+        receivers = task_prerun.receivers
+        task_prerun.receivers = []
+        try:
+            with pytest.raises(TenancyError, match="not current"):
+                tasks.ask.apply_async(headers={MARK: str(jobs["hooli"].pk)}).get()
+        finally:
+            task_prerun.receivers = receivers
 
     def test_fault(self, eager: None, jobs: dict[str, Tenant], monkeypatch: pytest.MonkeyPatch) -> None:
         """Whatever else keeps a tenant from being current, its task does not run, nor any of its hooks."""
