@@ -72,16 +72,15 @@ def _entered(owner: str, stack: ExitStack) -> Refused | None:
     return None
 
 
-def _addressed(headers: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _addressed(headers: Mapping[str, Any] | None) -> Any:
     """The headers of a message that is sent here and now.
 
-    It is for the current tenant. Where none is current it is for whom its sender says, as one that is sent again does;
-    else for the tenant whose task was refused here, as are its error callbacks.
+    It is for the current tenant. Where none is current it is for the tenant whose task was refused here, as its error
+    callbacks are; else for whom its sender says, as one that is sent again does.
     """
-    given = dict(headers or {})
     stack = _deliveries.stack()
-    owner = current_owner() or given.get(MARK) or (stack[-1].owner if stack else "")
-    return {**given, MARK: owner} if owner else headers  # type: ignore[return-value]
+    owner = current_owner() or (stack[-1].owner if stack else "")
+    return {**(headers or {}), MARK: owner} if owner else headers
 
 
 def _owner_of(request: Any) -> str:
@@ -181,7 +180,8 @@ class _Tasks(TaskRegistry):
             throws = (*cls.throws, TenantNotActive)
             own = {"__module__": cls.__module__, "__doc__": cls.__doc__, "Request": request, "throws": throws}
             task.__class__ = type(cls.__name__, (_Guarded, cls), own)
-            task.run = _refusing(task.run)
+            if name != _POLLER:
+                task.run = _refusing(task.run)
         super().__setitem__(name, task)
 
 
