@@ -86,7 +86,7 @@ def having(status: str, slug: str) -> Iterator[None]:
         registry.forget()
 
 
-def got(result: AsyncResult[Any]) -> Any:
+def got(result: AsyncResult) -> Any:
     return result.get(timeout=PATIENCE_S)
 
 
@@ -261,7 +261,7 @@ class TestRunning:
 
 
 class TestRefusing:
-    def refused(self, result: AsyncResult[Any], error: type[Exception], message: str) -> None:
+    def refused(self, result: AsyncResult, error: type[Exception], message: str) -> None:
         with pytest.raises(error, match=message):
             got(result)
 
