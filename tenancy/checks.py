@@ -20,6 +20,7 @@ from .hosts import canonical_host
 from .proxies import UNIX, networks
 from .refusals import KINDS
 from .resolvers import load_resolvers
+from .states import Status
 
 __all__ = ["check_tenancy"]
 
@@ -48,6 +49,7 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         odd_roles,
         no_callables,
         odd_metrics_token,
+        odd_retries,
     )
     return [message for function in (*functions, *credentials.CHECKS) for message in function()]
 
@@ -269,29 +271,43 @@ def odd_roles() -> Iterator[CheckMessage]:
 
 
 def no_callables() -> Iterator[CheckMessage]:
-    """E050: what is to be asked about new tenants, or about mail, can't be loaded, or can't be called."""
+    """E036: what is to be asked about new tenants, or about mail, can't be loaded, or can't be called."""
     for key in ("QUOTA", "EMAIL"):
         try:
             value = getattr(conf, key.lower())
         except ImportError as error:
-            yield Error(f"TENANCY[{key!r}] can't be loaded: {error}", id="tenancy.E050")
+            yield Error(f"TENANCY[{key!r}] can't be loaded: {error}", id="tenancy.E036")
             continue
         if value is not None and not callable(value):
-            yield Error(f"TENANCY[{key!r}] is {value!r}, which can't be called.", id="tenancy.E050")
+            yield Error(f"TENANCY[{key!r}] is {value!r}, which can't be called.", id="tenancy.E036")
 
 
 def odd_metrics_token() -> Iterator[CheckMessage]:
-    """E051: the token for the metrics is none, or can be guessed."""
+    """E037: the token for the metrics is none, or can be guessed."""
     value = conf.tenancy.get("METRICS_TOKEN")
     if value is not None and not (isinstance(value, str) and value.isascii() and len(value) >= _TOKEN_LENGTH):
         yield Error(
             f"TENANCY['METRICS_TOKEN'] is no text of {_TOKEN_LENGTH} ASCII characters or more.",
             hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe())'.",
-            id="tenancy.E051",
+            id="tenancy.E037",
         )
 
 
 _TOKEN_LENGTH = 16
+
+
+def odd_retries() -> Iterator[CheckMessage]:
+    """E035: TASKS_RETRY names no status that work waits in, or no time to wait."""
+    retries: object = conf.tasks_retry
+    statuses = set(Status.values) - {Status.ACTIVE}
+    if not isinstance(retries, dict) or not all(
+        status in statuses and _is_number(delay) and delay > 0 for status, delay in retries.items()
+    ):
+        yield Error(
+            f"TENANCY['TASKS_RETRY'] is {retries!r}; it says for statuses how many seconds work is put off.",
+            hint=f"Write {{'moving': 5}}, or {{}} to put off nothing. Statuses: {', '.join(sorted(statuses))}.",
+            id="tenancy.E035",
+        )
 
 
 def _is_number(value: object) -> bool:

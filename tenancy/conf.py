@@ -54,6 +54,7 @@ KEYS = frozenset(
         "SQL_COMMENTS",
         "STALE_S",
         "STATEMENT_TIMEOUT_S",
+        "TASKS_RETRY",
         "TRUSTED_PROXIES",
     )
 )
@@ -317,6 +318,14 @@ class Conf:
     def retry_after_s(self) -> int:
         """`RETRY_AFTER_S`: what a 503 tells clients to wait, in seconds; 5 by default."""
         return int(self.tenancy.get("RETRY_AFTER_S", 5))
+
+    @property
+    def tasks_retry(self) -> Mapping[str, float]:
+        """`TASKS_RETRY`: in which statuses background work of a tenant is put off instead of refused, and for how long
+        each time, in seconds; 5 while it is provisioning or moving by default, since both end soon.
+        """
+        value: Mapping[str, float] = self.tenancy.get("TASKS_RETRY", {"provisioning": 5, "moving": 5})
+        return value
 
     @property
     def roles(self) -> Mapping[str, Any] | None:

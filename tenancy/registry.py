@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.utils.asyncio import async_unsafe
 
@@ -34,6 +35,7 @@ __all__ = [
     "tell_of_changes",
     "tenant_and_redirect",
     "tenant_by_host",
+    "tenant_by_id",
     "tenant_by_slug",
     "tenant_model",
 ]
@@ -66,6 +68,25 @@ def tenant_by_slug(slug: str) -> AbstractTenant | None:
         return (None, None) if tenant is None else (tenant.pk, Row.of(tenant))
 
     row: Row | None = _look_up(("slug", slug), ask)
+    return None if row is None else row.tenant()
+
+
+def tenant_by_id(pk: str) -> AbstractTenant | None:
+    """The tenant with that primary key, as text, whatever its status.
+
+    Raises:
+        RegistryUnavailable: the database can't be asked, and nothing is remembered of it.
+    """
+    try:
+        key = tenant_model()._meta.pk.to_python(pk)
+    except ValidationError:
+        return None
+
+    def ask(using: str) -> tuple[Any, Any]:
+        tenant = tenant_model()._default_manager.using(using).filter(pk=key).first()
+        return (None, None) if tenant is None else (tenant.pk, Row.of(tenant))
+
+    row: Row | None = _look_up(("id", str(key)), ask)
     return None if row is None else row.tenant()
 
 

@@ -20,6 +20,7 @@ from django_schemas.replicas import forget_writes
 from tests.apps.garage.factories import PlanFactory
 from tests.apps.garage.witness import Place, add_look_alikes, make_place, public_digest
 from tests.pooler.bouncer import bouncing, program
+from tests.queues import server
 from tools import postgres
 
 
@@ -131,6 +132,16 @@ def bouncer(pgbouncer_installed: None) -> Iterator[int]:
     """The port of a PgBouncer in transaction mode, before the server of database `default`."""
     with bouncing(postgres.ensure().databases["default"]) as port:
         yield port
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis for all tests. Skip the test where it is missing, but fail in CI."""
+    if server.program() is None:
+        complain = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        complain("Redis is not installed: apt-get install redis-server, or your system's like of it.")
+    with server.serving_redis() as url:
+        yield url
 
 
 @pytest.fixture

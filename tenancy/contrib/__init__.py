@@ -1,1 +1,3 @@
-"""Django's own services, kept apart by tenant: caches and files. Each module is used by naming it in a setting."""
+"""What else a project uses, kept apart by tenant: caches, files, queues of tasks. Each module is used by naming it in a
+setting, or by making one's own of it; none is imported by the rest.
+"""

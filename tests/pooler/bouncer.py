@@ -3,17 +3,15 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import environ
 
-from tests.ports import free_port
+from tests.ports import free_port, wait_for
 
 __all__ = ["POOL_SIZE", "bouncing", "program"]
 
@@ -66,7 +64,7 @@ def bouncing(url: str, patience_s: float = 10) -> Iterator[int]:
                 extra_groups=[] if user else None,
             )
         try:
-            _wait(process, port, patience_s, log)
+            wait_for(process, port, patience_s, log)
             yield port
         finally:
             process.terminate()
@@ -78,15 +76,3 @@ def _address(url: str) -> str:
     config = environ.Env.db_url_config(url)
     names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
     return " ".join(f"{name}={config[key]}" for name, key in names.items() if config.get(key))
-
-
-def _wait(process: "subprocess.Popen[bytes]", port: int, patience_s: float, log: Path) -> None:
-    deadline = time.monotonic() + patience_s
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError(f"PgBouncer did not start: {log.read_text(errors='replace')}")

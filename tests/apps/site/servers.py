@@ -1,22 +1,13 @@
 """What servers serve that tests start: this site, with the test databases and the settings that a variable names."""
 
-import json
-import os
 from typing import Any
 
-import django
-from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 
-_wanted = json.loads(os.environ["SITE"])
-for _alias, _changes in _wanted["databases"].items():
-    if _changes is None:
-        del settings.DATABASES[_alias]
-    else:
-        settings.DATABASES.setdefault(_alias, {}).update(_changes)
-settings.TENANCY.update(_wanted["tenancy"])
-django.setup()
+from tests.apps.site.starting import set_up
+
+set_up()
 
 from tests.apps.site.views import note_rest  # noqa: E402
 
