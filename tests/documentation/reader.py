@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.utils.module_loading import import_string
+
 __all__ = ["AFTERWARDS", "BEFORE", "START", "names"]
 
 START = {"adopting.md": "saas.before", "tutorial.md": "saas.before"}
@@ -10,7 +12,11 @@ START = {"adopting.md": "saas.before", "tutorial.md": "saas.before"}
 
 BEFORE = {
     "credentials.md-3": "from tenancy.lifecycle import export\nexport(acme, 'acme.zip')",
-    "provisioning.md-1": "from celery import Celery\napp = Celery('desk', task_always_eager=True, task_eager_propagates=True)\napp.set_default()",
+    "provisioning.md-1": """
+from celery import Celery
+app = Celery("desk", task_always_eager=True, task_eager_propagates=True)
+app.set_default()
+""",
 }
 """What was done before, by the id of the block that relies on it."""
 
@@ -91,26 +97,29 @@ assert (backend.sender, backend.server.host, backend.server.port) == (
 """What shows that a block did what its page says, or that runs what it only defines."""
 
 
+_IMPORTED = (
+    "django.contrib.auth.models.User",
+    "django.contrib.auth.views.PasswordResetConfirmView",
+    "django.contrib.auth.views.PasswordResetView",
+    "django.db.transaction",
+    "django.shortcuts.render",
+    "django.urls.include",
+    "django.urls.path",
+    "plans.models.Account",
+    "tenancy.models.Tenant",
+    "tenancy.tenant_context",
+    "tickets.models.ApiKey",
+    "tickets.models.Comment",
+    "tickets.models.Order",
+    "tickets.models.Ticket",
+)
+"""What a page need not say where it is from: Django's own, and what the reader's project has."""
+
+
 def names(page: str) -> dict[str, Any]:
     """The names that a page takes as known."""
-    known = {**_imported(), **_made()}
+    known = {**{path.rpartition(".")[2]: import_string(path) for path in _IMPORTED}, **_made()}
     return {**known, **_OF[page](known)} if page in _OF else known
-
-
-def _imported() -> dict[str, Any]:
-    from celery import shared_task
-    from django.contrib.auth.models import User
-    from django.contrib.auth.views import PasswordResetConfirmView, PasswordResetView
-    from django.db import transaction
-    from django.shortcuts import render
-    from django.urls import include, path
-    from plans.models import Account, Plan
-    from tickets.models import ApiKey, Comment, Customer, Order, Ticket
-
-    from tenancy import tenant_context
-    from tenancy.models import Tenant
-
-    return locals()
 
 
 def _made() -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _line(error: Exception, filename: str) -> int:
 
 @contextmanager
 def _models(block: Block, namespace: dict[str, Any]) -> Iterator[None]:
-    """Let a block define models, have Django check them, and take them back: the page goes on with the project's own."""
+    """Let a block define models, have Django check them, and take them back: a page goes on with the project's own."""
     known = {label: dict(models) for label, models in apps.all_models.items()}
     known_names = dict(namespace)
     yield

@@ -390,7 +390,7 @@ def test_key(write_migrations: Any, settings: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_key_is_of_every_process(write_migrations: Any) -> None:
-    """It is the same whatever a process did before: states that are asked for relations name the fields in migrations."""
+    """It is the same whatever a process did before: relations asked of a state name the fields in migrations."""
     write_migrations(_0003_size=SIZE)
     fresh = key()
     assert MigrationLoader(None, ignore_no_migrations=True).project_state().relations
