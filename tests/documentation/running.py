@@ -9,6 +9,7 @@ from types import CodeType
 from typing import Any
 
 from django.apps import apps
+from django.core import checks
 
 import django_schemas.exceptions
 import tenancy.exceptions
@@ -82,7 +83,8 @@ def _models(block: Block, namespace: dict[str, Any]) -> Iterator[None]:
         for name, model in models.items()
         if known[label].get(name) is not model
     ]
-    complaints = [str(message) for model in added for message in model.check() if message.is_serious()]
+    owners = {apps.get_app_config(model._meta.app_label) for model in added}
+    complaints = [str(each) for each in checks.run_checks(app_configs=owners or None) if each.is_serious()]
     for model in added:
         del namespace[model.__name__]
         apps.all_models[model._meta.app_label].pop(model._meta.model_name)
