@@ -21,6 +21,8 @@ __all__ = ["NOT_INSTALLED", "complaint"]
 NOT_INSTALLED = {"storages.backends.s3.S3Storage": "django-storages is nothing that the tests need otherwise"}
 """Dotted paths of others' packages that can't be imported here, and why."""
 
+_WITHOUT_DEFAULT = {"MAILERS"}
+"""Settings of Django that `global_settings` does not have."""
 _OURS = {"DATABASE_ENVIRONMENTS", "TENANCY", "TENANCY_TENANT_MODEL", "TENANCY_DOMAIN_MODEL"}
 _OF_DATABASES = {
     "ATOMIC_REQUESTS",
@@ -62,7 +64,8 @@ def _written(block: Block) -> ModuleType:
 
 def _unknown(block: Block) -> Iterator[str]:
     for name in dict.fromkeys(block.changes):
-        if name.isupper() and name not in _OURS and not hasattr(global_settings, name) and name not in block.reads:
+        known = {*_OURS, *_WITHOUT_DEFAULT, *dir(global_settings), *block.reads}
+        if name.isupper() and name not in known:
             yield f"{name} is no setting, and is not read in the block."
 
 

@@ -84,7 +84,9 @@ def _models(block: Block, namespace: dict[str, Any]) -> Iterator[None]:
         if known[label].get(name) is not model
     ]
     owners = {apps.get_app_config(model._meta.app_label) for model in added}
-    complaints = [str(each) for each in checks.run_checks(app_configs=owners or None) if each.is_serious()]
+    serious = [each for each in checks.run_checks(app_configs=owners or None) if each.is_serious()]
+    # Others may refer to the model that this one stands in for.
+    complaints = [str(each) for each in serious if getattr(each.obj, "model", each.obj) in added]
     for model in added:
         del namespace[model.__name__]
         apps.all_models[model._meta.app_label].pop(model._meta.model_name)
