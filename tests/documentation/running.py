@@ -10,6 +10,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core import checks
+from django.db.models import Model
 
 import django_schemas.exceptions
 import tenancy.exceptions
@@ -77,22 +78,32 @@ def _models(block: Block, namespace: dict[str, Any]) -> Iterator[None]:
     known = {label: dict(models) for label, models in apps.all_models.items()}
     known_names = dict(namespace)
     yield
-    added = [
-        model
-        for label, models in apps.all_models.items()
-        for name, model in models.items()
-        if known[label].get(name) is not model
-    ]
-    owners = {apps.get_app_config(model._meta.app_label) for model in added}
-    serious = [each for each in checks.run_checks(app_configs=owners or None) if each.is_serious()]
-    # Others may refer to the model that this one stands in for.
-    complaints = [str(each) for each in serious if getattr(each.obj, "model", each.obj) in added]
+    added = _added(known)
+    complaints = _complaints(added)
     for model in added:
         del namespace[model.__name__]
-        apps.all_models[model._meta.app_label].pop(model._meta.model_name)
+        apps.all_models[model._meta.app_label].pop(str(model._meta.model_name))
     for label, models in known.items():
         apps.all_models[label].update(models)
     apps.clear_cache()
     namespace.update({name: value for name, value in known_names.items() if name not in namespace})
     if complaints:
         raise AssertionError("\n".join(complaints))
+
+
+def _added(known: dict[str, dict[str, type[Model]]]) -> list[type[Model]]:
+    return [
+        model
+        for label, models in apps.all_models.items()
+        for name, model in models.items()
+        if known[label].get(name) is not model
+    ]
+
+
+def _complaints(added: list[type[Model]]) -> list[str]:
+    """What the checks have to say of models, but not of others that refer to what they stand in for."""
+    if not added:
+        return []
+    owners = {apps.get_app_config(model._meta.app_label) for model in added}
+    serious = [each for each in checks.run_checks(app_configs=list(owners)) if each.is_serious()]
+    return [str(each) for each in serious if getattr(each.obj, "model", each.obj) in added]
