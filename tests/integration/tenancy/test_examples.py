@@ -49,7 +49,7 @@ def test_commands_of_a_page(page: Path) -> None:
     """Whatever a page tells to type after `manage.py tenant` is spelt right."""
     parser = load_command_class("tenancy", "tenant").create_parser("manage.py", "tenant")
     for line in page.read_text().splitlines():
-        for typed in re.findall(r"manage\.py tenant ([a-z][^`|#]*)", line):
+        for typed in re.findall(r"manage\.py tenant ([a-z][^`|#\\]*)", line):
             words = shlex.split(re.split(" (?:->|<|>) ", typed)[0])
             assert words[0] in {each.name for each in SUBCOMMANDS}, typed
             # One word alone names it; dots and brackets stand for whatever follows.
