@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import django
 from django.db import connections
+from django.db.models import Field
 from django.utils.functional import Promise
 
 from .blueprint import Blueprint, dumps, loads
@@ -101,6 +102,9 @@ def described(value: Any) -> Any:
         return [described(each) for each in value]
     if isinstance(value, set | frozenset):
         return sorted(map(repr, map(described, value)))
+    if isinstance(value, Field):
+        # Without its name, which stands beside it: Django puts it in, or does not, as states are asked for relations.
+        return described(type(value)), described(value.deconstruct()[1:])
     deconstruct: Callable[[], tuple[Any, ...]] | None = getattr(value, "deconstruct", None)
     if deconstruct is not None:
         return described(type(value)), described(deconstruct())

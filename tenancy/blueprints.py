@@ -5,6 +5,7 @@ from contextlib import suppress
 from django.db import DatabaseError, models, router, transaction
 
 from django_schemas.shelf import shelf
+from django_schemas.transactions import allow_two_databases
 
 from .conf import REGISTRY
 
@@ -61,7 +62,9 @@ def use_registry() -> None:
 
 def _put(db: str, key: str, environment: str, text: str) -> None:
     kept = KeptBlueprint.objects.using(db)
-    with suppress(DatabaseError), transaction.atomic(using=db):
+    # A schema in another database is made in a transaction of that one, in which this comes at once.
+    harmless = allow_two_databases("a blueprint whose first schema came to nothing makes the next one as well")
+    with suppress(DatabaseError), harmless, transaction.atomic(using=db):
         kept.update_or_create(pk=key, defaults={"environment": environment, "parts": text})
         newest = list(kept.filter(environment=environment).values_list("pk", flat=True)[:_MOST])
         kept.filter(environment=environment).exclude(pk__in=newest).delete()

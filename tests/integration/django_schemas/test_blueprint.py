@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connections
+from django.db.migrations.loader import MigrationLoader
 from django.db.models.signals import post_migrate, pre_migrate
 from django.db.utils import ProgrammingError
 
@@ -366,6 +367,12 @@ SETTING = """
 """
 
 
+SIZE = """
+    class Migration(migrations.Migration):
+        operations = [migrations.AddField("tag", "size", models.CharField(max_length=10, default=""))]
+"""
+
+
 def test_key(write_migrations: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It changes with the migrations, with settings that they are made of, and with the versions; not otherwise."""
     plain = key()
@@ -380,6 +387,14 @@ def test_key(write_migrations: Any, settings: Any, monkeypatch: pytest.MonkeyPat
     now = before()
     monkeypatch.setattr("django.VERSION", (99, 0, 0, "final", 0))
     assert key() != now
+
+
+def test_key_is_of_every_process(write_migrations: Any) -> None:
+    """It is the same whatever a process did before: relations asked of a state name the fields in migrations."""
+    write_migrations(_0003_size=SIZE)
+    fresh = key()
+    assert MigrationLoader(None, ignore_no_migrations=True).project_state().relations
+    assert key() == fresh
 
 
 def test_made_beforehand() -> None:

@@ -1,0 +1,3 @@
+"""What tenants are served."""
+
+urlpatterns: list = []

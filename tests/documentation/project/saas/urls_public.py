@@ -1,0 +1,3 @@
+"""What the public host serves."""
+
+urlpatterns: list = []
