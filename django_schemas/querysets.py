@@ -286,7 +286,6 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         """Refuse objects of another schema than the one this queryset writes to."""
         others = [value for value in values if isinstance(value, Model)]
         if others:
-            self._for_write = True
             alias = self.db
             for value in others:
                 refuse_other(alias, value)

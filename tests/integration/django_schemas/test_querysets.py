@@ -14,6 +14,7 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, Query
 from django.db.models.functions import RowNumber, Upper
 from django.template import Context, Template
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.views.generic import ListView
 
 from django_schemas.exceptions import NoActiveSchema, SchemaMismatch
@@ -242,6 +243,14 @@ def test_window_around(acme: Place) -> None:
         plans = Plan.objects.annotate(number=Window(RowNumber(), order_by="name")).filter(number__lte=F("pk"))
         assert [(plan.name, plan.number) for plan in plans] == [("gold", 1)]
     assert plans.all().get().name == "gold"
+
+
+def test_what_matches_nothing(acme: Place) -> None:
+    """A query that can match nothing is not sent, as in Django."""
+    with CaptureQueriesContext(connections["default"]) as sent:
+        assert list(acme(Car).objects.filter(pk__in=[])) == []
+        assert not acme(Car).objects.filter(owner__in=[]).exists()
+    assert len(sent) == 0
 
 
 def test_plain_alias_takes_the_carried_schema(acme: Place, globex: Place) -> None:
