@@ -21,7 +21,7 @@ __all__ = ["NOT_INSTALLED", "complaint"]
 NOT_INSTALLED = {"storages.backends.s3.S3Storage": "django-storages is nothing that the tests need otherwise"}
 """Dotted paths of others' packages that can't be imported here, and why."""
 
-_WITHOUT_DEFAULT = {"MAILERS"}
+_WITHOUT_DEFAULT = {"MAILERS", "TASKS"}
 """Settings of Django that `global_settings` does not have."""
 _OURS = {"DATABASE_ENVIRONMENTS", "TENANCY", "TENANCY_TENANT_MODEL", "TENANCY_DOMAIN_MODEL"}
 _OF_DATABASES = {

@@ -5,12 +5,30 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-__all__ = ["AFTERWARDS", "BEFORE", "START", "names"]
+__all__ = ["AFTERWARDS", "BEFORE", "RUN_ELSEWHERE", "START", "names"]
+
+RUN_ELSEWHERE = {"testing.md": "tests/testkit runs it, as tests"}
+"""Pages whose blocks are run by other tests, and by which."""
 
 START = {"adopting.md": "saas.before", "tutorial.md": "saas.before"}
 """The settings that a page's blocks of settings go on from, where they are not `saas.settings`."""
 
 BEFORE = {
+    "background.md-2": """
+app.conf.update(task_always_eager=True, task_eager_propagates=True)
+app.set_default()
+with tenant_context(acme):
+    Ticket.objects.create(pk=7, subject='Waiting')
+""",
+    "background.md-7": """
+def render(ticket):
+    return current_tenant().slug
+def tried(pool_map):
+    return pool_map
+outer = tenant_context(acme)
+outer.__enter__()
+tickets = list(Ticket.objects.all())
+""",
     "credentials.md-3": "from tenancy.lifecycle import export\nexport(acme, 'acme.zip')",
     "provisioning.md-1": """
 from celery import Celery
@@ -21,6 +39,23 @@ app.set_default()
 """What was done before, by the id of the block that relies on it."""
 
 AFTERWARDS = {
+    "background.md-2": """
+with tenant_context(acme):
+    assert Ticket.objects.get(pk=7).reminded
+""",
+    "background.md-6": """
+class Queue:
+    def enqueue(self, function, *args):
+        self.did = function(*args)
+queue = Queue()
+with tenant_context(globex):
+    enqueue_here(queue, lambda *args: (current_tenant().slug, *args), 7)
+assert queue.did == ('globex', 7) and current_tenant() is None
+""",
+    "background.md-7": """
+outer.__exit__(None, None, None)
+assert tickets
+""",
     "README.md-3": "assert ticket.schema_name == 'acme' and Ticket.set_db('default', 'globex').objects.count() == 1",
     "across.md-1": "assert {slug for slug, in tickets.values_list('tenant')} == {'acme', 'globex', 'initech'}",
     "across.md-2": "assert Ticket.across(Tenant.objects.all()).filter(status='waiting', reminded=False).count() == 0",

@@ -14,10 +14,10 @@ import pytest
 from tests.adoption.project import REPOSITORY, made_database
 from tests.documentation.blocks import Block, blocks
 from tests.documentation.configuring import NOT_INSTALLED
-from tests.documentation.reader import AFTERWARDS, BEFORE
+from tests.documentation.reader import AFTERWARDS, BEFORE, RUN_ELSEWHERE
 from tests.settings import POSTGIS_MISSING
 
-PYTHON = blocks("python")
+PYTHON = [block for block in blocks("python") if block.page not in RUN_ELSEWHERE]
 NOT_RUN: dict[str, str] = {}
 """Blocks that are not run, by their ids, and why."""
 

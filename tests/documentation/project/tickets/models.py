@@ -22,6 +22,10 @@ class Ticket(models.Model):
     class Meta:
         db_environment = "tenant"
 
+    def remind(self):
+        self.reminded = True
+        self.save()
+
 
 class Comment(models.Model):
     ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE)
