@@ -18,8 +18,11 @@ FIND_PYTHON := for python in $(PYTHONS); do \
 	done; \
 	echo 'Python 3.11 or newer is needed, tried: $(PYTHONS). Say make ... PYTHON=/path/to/python3' >&2; exit 1
 
-# What is installed to be tested.
-SOURCE := --editable '.[demo,test,dev]'
+# What is installed, with extras: the sources, or a wheel of them.
+WHEEL :=
+EXTRAS := demo,test,dev
+project = $(if $(WHEEL),'$(WHEEL)[$(1)]',--editable '.[$(1)]')
+# Where the wheel is tested.
 AWAY := .cache/away
 
 PYTEST = set -a; urls=$$($(RUN) -m tools.postgres standby) && eval "$$urls" && $(RUN) -m pytest
@@ -81,8 +84,7 @@ build: $(READY)  ## build the distribution into dist/
 test-wheel: build  ## run the tests against the wheel, in a folder without the sources
 	@rm -rf $(AWAY) && mkdir -p $(AWAY)
 	@git ls-files | grep -Ev '^(django_schemas|tenancy)/' | tar -c -T - | tar -x -C $(AWAY)
-	@$(MAKE) --no-print-directory -C $(AWAY) test SOURCE="'$(CURDIR)/$$(ls dist/*.whl)[demo,test,dev]'"
-	@$(MAKE) --no-print-directory -C $(AWAY) clean >/dev/null
+	@$(MAKE) --no-print-directory -C $(AWAY) browser '$(VENV)/.ready-bench' test WHEEL="$$(ls $(CURDIR)/dist/*.whl)"
 
 clean:  ## stop PostgreSQL, delete its data, the virtual environment and all that was built
 	@python=$$($(FIND_PYTHON)) && $$python -m tools.postgres remove
@@ -93,9 +95,9 @@ clean:  ## stop PostgreSQL, delete its data, the virtual environment and all tha
 $(READY): pyproject.toml
 	@$(RUN) -c 'import pip' 2>/dev/null || { \
 		python=$$($(FIND_PYTHON)) && echo "making $(VENV) with $$python" >&2 && $$python -m venv --clear $(VENV); }
-	@$(RUN) -m pip install --quiet --disable-pip-version-check $(SOURCE)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check $(call project,$(EXTRAS))
 	@touch $@
 
 $(VENV)/.ready-%: $(READY)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check $(call project,$*)
 	@touch $@
