@@ -23,7 +23,7 @@ from django_schemas.health import Attempt, attempt
 from django_schemas.replicas import may_be_read
 
 from .conf import conf
-from .context import tenant_context
+from .context import current_tenant, tenant_context
 from .exceptions import RegistryUnavailable, UnknownTenant
 from .limits import Limits, TooManyRequests
 from .models import AbstractTenant
@@ -128,6 +128,8 @@ class TenantMiddleware:
             _logger.exception("A resolver could not ask its database.")
             return UNAVAILABLE
         resolution = found if isinstance(found, Resolution) else Resolution(found)
+        if is_of_another(resolution.tenant):
+            return UNKNOWN
         refusal = refusal_of(resolution.tenant.status)
         if refusal is None and not may_be_read(resolution.tenant.db):
             return UNAVAILABLE
@@ -148,6 +150,18 @@ class TenantMiddleware:
             return UNKNOWN
         request.urlconf = conf.public_urlconf
         return None
+
+
+def is_of_another(tenant: AbstractTenant) -> bool:
+    """Tell whether a request for this tenant was made while another is current: by that one's code, as previews are.
+
+    Whoever made it would see the answer.
+    """
+    around = current_tenant()
+    if around is None or around.pk == tenant.pk:
+        return False
+    _logger.warning("A request for tenant %s was made within one of tenant %s: refused.", tenant.slug, around.slug)
+    return True
 
 
 def was_not_answered(made: Attempt, response: HttpResponseBase) -> bool:
