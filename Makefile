@@ -21,7 +21,7 @@ FIND_PYTHON := for python in $(PYTHONS); do \
 PYTEST = set -a; urls=$$($(RUN) -m tools.postgres standby) && eval "$$urls" && $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test chaos browser lint format types docs bench django-suite mutants pg pg-stop build clean
+.PHONY: help demo serve test chaos browser apps lint format types docs bench django-suite mutants pg pg-stop build clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,8 @@ chaos: $(READY)  ## run the long tests: every statement killed, a million rows m
 	@$(PYTEST) -m long $(PYTEST_ARGS)
 
 browser: $(VENV)/.ready-browser  ## let the tests use a real browser too; Chromium itself you install
+
+apps: $(VENV)/.ready-apps  ## let the tests use other people's apps too
 
 lint: $(READY)  ## check style and format
 	@$(RUN) -m ruff check .
