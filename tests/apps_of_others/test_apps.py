@@ -94,9 +94,9 @@ def test_checks(project: Project) -> None:
 def counted(project: Project, slug: str) -> dict[str, int]:
     """How many rows a tenant has of what somebody may lose, or not be given."""
     code = (
-        "import json; from django.apps import apps; "
-        "print(json.dumps({m._meta.label: m._base_manager.count() for m in apps.get_models() "
-        "if m._meta.managed and m._meta.app_label != 'tenancy' and m._meta.label != 'admin.LogEntry'}))"
+        "import json; from django.apps import apps; found = [m for m in apps.get_models() if m._meta.managed "
+        "and not m._meta.proxy and m._meta.app_label != 'tenancy' and m._meta.label != 'admin.LogEntry']; "
+        "print(json.dumps({m._meta.label: m._base_manager.count() for m in found}))"
     )
     said = project.manage("tenant", "run", slug, "--", "shell", "-v0", "-c", code)
     found: dict[str, int] = json.loads(said.strip().splitlines()[-1])
