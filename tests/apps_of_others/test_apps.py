@@ -91,6 +91,31 @@ def test_checks(project: Project) -> None:
     assert "no issues" in project.manage("check")
 
 
+COMMITTED = """
+from django.db.transaction import TransactionManagementError
+from tenancy import tenant_context
+from tenancy.models import Tenant
+from tests.apps_of_others.inside.conftest import Browser
+from tests.apps_of_others.inside.wagtail import add, home
+from wagtail.models import Page
+
+initech = Tenant.objects.get(slug="initech")
+made = add(Browser(initech, root=True), slug="kept")
+with tenant_context(initech):
+    try:
+        home().add_child(instance=Page(title="lost"))
+    except TransactionManagementError:
+        print("refused")
+print(Browser(initech).get("/kept/").status_code, Browser(initech, root=True).post(
+    f"/cms/pages/{made.pk}/delete/").status_code, Browser(initech).get("/kept/").status_code)
+"""
+
+
+def test_transactions(project: Project) -> None:
+    """In another database than "default", requests are atomic where that is set; treebeard refuses what is not."""
+    assert project.shell(COMMITTED).strip().splitlines()[-2:] == ["refused", "200 302 404"]
+
+
 def counted(project: Project, slug: str) -> dict[str, int]:
     """How many rows a tenant has of what somebody may lose, or not be given."""
     code = (
