@@ -28,7 +28,7 @@ AWAY := .cache/away
 PYTEST = set -a; urls=$$($(RUN) -m tools.postgres standby) && eval "$$urls" && $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test chaos browser lint format types docs bench django-suite mutants pg pg-stop build test-wheel clean
+.PHONY: help demo serve test chaos browser apps lint format types docs bench django-suite mutants pg pg-stop build test-wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,8 @@ chaos: $(READY)  ## run the long tests: every statement killed, a million rows m
 	@$(PYTEST) -m long $(PYTEST_ARGS)
 
 browser: $(VENV)/.ready-browser  ## let the tests use a real browser too; Chromium itself you install
+
+apps: $(VENV)/.ready-apps  ## let the tests use other people's apps too
 
 lint: $(READY)  ## check style and format
 	@$(RUN) -m ruff check .
@@ -84,7 +86,7 @@ build: $(READY)  ## build the distribution into dist/
 test-wheel: build  ## run the tests against the wheel, in a folder without the sources
 	@rm -rf $(AWAY) && mkdir -p $(AWAY)
 	@git ls-files | grep -Ev '^(django_schemas|tenancy)/' | tar -c -T - | tar -x -C $(AWAY)
-	@$(MAKE) --no-print-directory -C $(AWAY) browser '$(VENV)/.ready-bench' test WHEEL="$$(ls $(CURDIR)/dist/*.whl)"
+	@$(MAKE) --no-print-directory -C $(AWAY) browser apps '$(VENV)/.ready-bench' test WHEEL="$$(ls $(CURDIR)/dist/*.whl)"
 
 clean:  ## stop PostgreSQL, delete its data, the virtual environment and all that was built
 	@python=$$($(FIND_PYTHON)) && $$python -m tools.postgres remove

@@ -110,9 +110,16 @@ def missing_from(history: History) -> list[Key]:
 
 
 def points_of(history: History) -> list[Point]:
-    """The migrations of the environment that are recorded."""
+    """The migrations of the environment that are recorded, each behind those that it needs.
+
+    A squashed one is recorded last, long after what needs it; Django would take that back to reach it.
+    """
     nodes, labels = history.graph.nodes, history.labels
-    return [key for key in history.applied_migrations if key in nodes and key[0] in labels]
+    recorded = dict.fromkeys(key for key in history.applied_migrations if key in nodes and key[0] in labels)
+    points: dict[Key, None] = {}
+    for key in recorded:
+        points.update(dict.fromkeys(needed for needed in history.graph.forwards_plan(key) if needed in recorded))
+    return list(points)
 
 
 def refuse_unknown(history: History, records: Sequence[Key]) -> None:

@@ -4,6 +4,7 @@ Decided by, in this order: the instance, the placement that the queryset carries
 schema. There is no fallback behind these.
 """
 
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
 from .alias import SchemaAlias, SchemaTable
@@ -11,10 +12,12 @@ from .context import active_alias
 from .environments import home, primary_of
 from .exceptions import NoActiveSchema, SchemaMismatch
 from .membership import table_environments
+from .target import migrating
 
 __all__ = [
     "belongs",
     "instance_alias",
+    "migrated_place",
     "no_schema_message",
     "place",
     "placed_using",
@@ -49,6 +52,8 @@ def _meant_by(instance: object, using: str, environments: tuple[str, ...]) -> Sc
     if not isinstance(own, SchemaTable):
         return None
     shared = tuple(name for name in own.environments if name in environments)
+    if (migrated := migrated_place(using, shared)) is not None:
+        return migrated
     db = primary_of(using)
     alias = active_alias(shared, db) or single_home(shared)
     return alias if alias is not None and alias.db == db else None
@@ -117,7 +122,7 @@ def placed_using(model: type[Model], using: str, carried: SchemaAlias | None) ->
     Args:
         model: a model of an environment.
         using: a schema alias is taken as it is; a plain alias means the carried schema, else the active one, else the
-            single one, if that is on this database.
+            single one, if that is on this database; "default" within a migration, the schema that is migrated.
         carried: what the queryset or the instance carries.
 
     Raises:
@@ -127,11 +132,23 @@ def placed_using(model: type[Model], using: str, carried: SchemaAlias | None) ->
         return using
     environments = table_environments(model)
     db = primary_of(using)
+    migrated = migrated_place(using, environments)
+    if migrated is not None and (carried is None or carried.db != db):
+        return migrated
     single = single_home(environments)
     for alias in (carried, active_alias(environments, db), single):
         if alias is not None and alias.db == db:
             return alias if alias == using else SchemaAlias(using, alias.schema, alias.environment, alias.db)
     raise NoActiveSchema(no_schema_message(model._meta.label, environments, db))
+
+
+def migrated_place(using: str, environments: tuple[str, ...]) -> SchemaAlias | None:
+    """The place that is being migrated, if it is of one of these environments and `using` is "default".
+
+    That is what Django's own functions ask where they are told no database, as by migrations that make permissions.
+    """
+    target = migrating() if using == DEFAULT_DB_ALIAS else None
+    return target.alias if target is not None and target.environment in environments else None
 
 
 def no_schema_message(what: str, environments: tuple[str, ...], db: str | None = None) -> str:

@@ -13,7 +13,7 @@ from .context import active_alias
 from .environments import environment, environments_on
 from .exceptions import SchemaMismatch
 from .membership import environments_of_app, environments_of_name, is_current, refuse_unprepared
-from .places import belongs, place
+from .places import belongs, instance_alias, migrated_place, place
 from .target import migrating, unread
 
 __all__ = ["ExplicitRouter"]
@@ -55,7 +55,7 @@ class ExplicitRouter:
         Raises:
             SchemaMismatch: they are of two schemas that may not be mixed.
         """
-        one, two = obj1._state.db, obj2._state.db
+        one, two = (instance_alias(obj, _environments(obj)) or obj._state.db for obj in (obj1, obj2))
         if not (isinstance(one, SchemaAlias) and isinstance(two, SchemaAlias)):
             return None
         if one.environment == two.environment or belongs(obj1, two) or belongs(obj2, one):
@@ -90,10 +90,17 @@ class ExplicitRouter:
             return None if target is None or target.environment is None else False
         if target is not None:
             return target.environment in environments
+        if migrated_place(db, environments) is not None:
+            return True
         return any(
             name in environments_on(db) and (environment(name).single_schema or active_alias((name,), db) is not None)
             for name in environments
         )
+
+
+def _environments(instance: Model) -> tuple[str, ...]:
+    table = instance._meta.db_table
+    return table.environments if isinstance(table, SchemaTable) else ()
 
 
 def _unconstrained(obj1: Model, obj2: Model) -> bool:

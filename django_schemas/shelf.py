@@ -94,7 +94,8 @@ def described(value: Any) -> Any:
         return value
     if isinstance(value, Promise):
         return str(value)
-    if isclass(value) or isroutine(value):
+    # A field that has `__get__` looks like a routine.
+    if isclass(value) or (isroutine(value) and hasattr(value, "__qualname__")):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, Mapping):
         return [(described(key), described(each)) for key, each in value.items()]

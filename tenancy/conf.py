@@ -66,6 +66,7 @@ _SESSIONS = ("sessions.Session", "user_sessions.Session", "usersessions.UserSess
 _CREDENTIALS = (
     *_SESSIONS,
     "account.EmailConfirmation",
+    "allauth_idp_oidc.Token",
     "authtoken.Token",
     "django_rest_passwordreset.ResetPasswordToken",
     "durin.AuthToken",
@@ -80,8 +81,17 @@ _CREDENTIALS = (
     "oauth2_provider.RefreshToken",
     "rest_framework_api_key.APIKey",
     "socialaccount.SocialToken",
+    "wagtailcore.APIToken",
 )
 """Models of Django and of known apps whose rows let somebody in."""
+
+_ACCOUNT_LINKS = {
+    "ACCOUNT_EMAIL_CONFIRMATION_HMAC": True,
+    "ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED": False,
+    "ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED": False,
+    "ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR": None,
+}
+"""Settings of `allauth.account`, and what they are if they are not set."""
 
 
 class Conf:
@@ -268,6 +278,13 @@ class Conf:
     def session_engine(self) -> str:
         """Django's `SESSION_ENGINE`."""
         return settings.SESSION_ENGINE
+
+    @property
+    def account_links(self) -> Mapping[str, Any] | None:
+        """Settings of `allauth.account` about the links that it sends, with its defaults; None: it is not installed."""
+        if not apps.is_installed("allauth.account"):
+            return None
+        return {name: getattr(settings, name, default) for name, default in _ACCOUNT_LINKS.items()}
 
     @property
     def caches_in_use(self) -> Mapping[str, Mapping[str, Any]]:

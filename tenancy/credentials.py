@@ -20,6 +20,7 @@ from django_schemas.membership import environments_of_app
 
 from .conf import conf
 from .middleware import TenantMiddleware
+from .tokens import TenantTokenGenerator
 
 __all__ = ["CHECKS"]
 
@@ -97,10 +98,11 @@ def shared_tokens() -> Iterator[CheckMessage]:
     if _position(TenantMiddleware) is None:
         return
     try:
-        patterns = list(_patterns(get_resolver(conf.root_urlconf).url_patterns))
+        # Of two at one path the first is the one that is served.
+        patterns = dict(reversed(list(_patterns(get_resolver(conf.root_urlconf).url_patterns))))
     except (ImportError, ImproperlyConfigured):
         return  # Django's own checks say so.
-    for path, pattern in patterns:
+    for path, pattern in reversed(patterns.items()):
         if type(_token_generator(pattern.callback)) is PasswordResetTokenGenerator:
             yield Warning(
                 f"The view {pattern.name or pattern.lookup_str!r} at {path!r} makes or takes tokens that are valid in "
@@ -108,6 +110,28 @@ def shared_tokens() -> Iterator[CheckMessage]:
                 hint="Give it token_generator=tenancy.tokens.token_generator, or include tenancy.auth_urls.",
                 id="tenancy.W025",
             )
+
+
+def shared_account_links() -> Iterator[CheckMessage]:
+    """W028: a link of allauth's that confirms an address, or resets a password, is valid in other tenants."""
+    links = conf.account_links
+    if links is None or _position(TenantMiddleware) is None:
+        return
+    if links["ACCOUNT_EMAIL_CONFIRMATION_HMAC"] and not links["ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED"]:
+        yield Warning(
+            "allauth signs the key of an e-mail address for all tenants: a link that confirms one confirms that with "
+            "the same key in each other tenant, whosever it is.",
+            hint="Write ACCOUNT_EMAIL_CONFIRMATION_HMAC = False.",
+            id="tenancy.W028",
+        )
+    generator = links["ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR"]
+    if not links["ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED"] and not _is_of_tenant(generator):
+        yield Warning(
+            "allauth's links that reset a password are valid in each tenant in which the user has the same password "
+            "hash, as in a clone.",
+            hint='Write ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "tenancy.tokens.TenantTokenGenerator".',
+            id="tenancy.W028",
+        )
 
 
 def shared_caches() -> Iterator[CheckMessage]:
@@ -142,9 +166,18 @@ CHECKS: tuple[Callable[[], Iterable[CheckMessage]], ...] = (
     shared_messages,
     trusted_tenants,
     shared_tokens,
+    shared_account_links,
     cloned_credentials,
     shared_caches,
 )
+
+
+def _is_of_tenant(generator: str | None) -> bool:
+    """Tell whether a class of generators, by its dotted path, makes tokens of one tenant."""
+    try:
+        return generator is not None and issubclass(import_string(generator), TenantTokenGenerator)
+    except ImportError:
+        return True  # allauth says so as it is loaded.
 
 
 def _position(middleware: type) -> int | None:

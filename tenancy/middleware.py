@@ -7,6 +7,7 @@ of a streaming response is produced within the tenant it is of, step by step.
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from http import HTTPStatus
 from importlib import import_module
@@ -36,6 +37,9 @@ from .standing import is_behind, newest
 __all__ = ["TenantMiddleware"]
 
 _logger = logging.getLogger("tenancy.requests")
+
+_served: ContextVar[AbstractTenant | None] = ContextVar("tenancy_served", default=None)
+"""Whose request this is part of."""
 
 
 class TenantMiddleware:
@@ -87,7 +91,7 @@ class TenantMiddleware:
             return redirect(request, found.redirect)
         request.tenant = found.tenant  # type: ignore[attr-defined]
         try:
-            with self.limits.serving(found.tenant), tenant_context(found.tenant), behind(request, found.prefix):
+            with self.limits.serving(found.tenant), _serving(found.tenant), behind(request, found.prefix):
                 response = self.get_response(request)
         except TooManyRequests:
             return refuse(request, BUSY)
@@ -103,7 +107,7 @@ class TenantMiddleware:
             return redirect(request, found.redirect)
         request.tenant = found.tenant  # type: ignore[attr-defined]
         try:
-            with self.limits.serving(found.tenant), tenant_context(found.tenant), behind(request, found.prefix):
+            with self.limits.serving(found.tenant), _serving(found.tenant), behind(request, found.prefix):
                 response = await self.get_response(request)
         except TooManyRequests:
             return await sync_to_async(refuse)(request, BUSY)
@@ -128,6 +132,8 @@ class TenantMiddleware:
             _logger.exception("A resolver could not ask its database.")
             return UNAVAILABLE
         resolution = found if isinstance(found, Resolution) else Resolution(found)
+        if is_of_another(resolution.tenant):
+            return UNKNOWN
         refusal = refusal_of(resolution.tenant.status)
         if refusal is None and not may_be_read(resolution.tenant.db):
             return UNAVAILABLE
@@ -150,6 +156,18 @@ class TenantMiddleware:
         return None
 
 
+def is_of_another(tenant: AbstractTenant) -> bool:
+    """Tell whether a request for this tenant is made within one of another's: by that one's code, as previews are.
+
+    Whoever made it would see the answer.
+    """
+    around = _served.get()
+    if around is None or around.pk == tenant.pk:
+        return False
+    _logger.warning("A request for tenant %s was made within one of tenant %s: refused.", tenant.slug, around.slug)
+    return True
+
+
 def was_not_answered(made: Attempt, response: HttpResponseBase) -> bool:
     """Tell whether a response says no more than that a database did not answer; Django has logged what happened."""
     return made.failed and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
@@ -168,6 +186,16 @@ def streamed_within(found: Resolution, response: HttpResponseBase, limits: Limit
         # Django closes the iterator itself too, when the client goes away, and first.
         streaming.close = within(entering, streaming.close)
     return response
+
+
+@contextmanager
+def _serving(tenant: AbstractTenant) -> Iterator[None]:
+    token = _served.set(tenant)
+    try:
+        with tenant_context(tenant):
+            yield
+    finally:
+        _served.reset(token)
 
 
 @contextmanager

@@ -244,6 +244,13 @@ SQUASH = """
         """
 
 
+LESS = """
+    class Migration(migrations.Migration):
+        dependencies = []
+        operations = [migrations.RemoveField("tag", "one")]
+    """
+
+
 def added(name: str) -> str:
     return f"""
         class Migration(migrations.Migration):
@@ -260,6 +267,22 @@ def test_squashed_migrations(source: SchemaAlias, write_migrations: Any, tmp_pat
     head = "from django.db import migrations, models\n\n"
     (package / "0003_squashed_0004_two.py").write_text(head + dedent(SQUASH))
     importlib.invalidate_caches()
+    copy(source, TARGETS[0])
+    assert digests(TARGETS[0]) == digests(source)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_behind_squashed_migrations(source: SchemaAlias, write_migrations: Any, tmp_path: Any, recorded: bool) -> None:
+    """A source that had gone on when those before were squashed, which is recorded last, if at all, is copied too."""
+    package = tmp_path / write_migrations(_0003_one=added("one"), _0004_two=added("two"), _0005_less=LESS)
+    migrate_to(source, "0005_less")
+    head = "from django.db import migrations, models\n\n"
+    (package / "0003_squashed_0004_two.py").write_text(head + dedent(SQUASH))
+    importlib.invalidate_caches()
+    if recorded:
+        migrate_to(source, "0005_less")
+    squashed = ("garage", "0003_squashed_0004_two")
+    assert (squashed in records_of(connections["default"], source.schema)) is recorded
     copy(source, TARGETS[0])
     assert digests(TARGETS[0]) == digests(source)
 

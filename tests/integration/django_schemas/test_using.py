@@ -5,11 +5,18 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import Permission
 from django.db import connections
 from django.db.models import Prefetch
+from django.db.transaction import atomic, set_rollback
 from django.db.utils import ConnectionDoesNotExist
 
+from django_schemas.context import activate
+from django_schemas.environments import alias_for
 from django_schemas.exceptions import NoActiveSchema, SchemaMismatch
+from django_schemas.target import Target, target_is
 from tests.apps.garage.models import Car, Owner, Tag
 from tests.apps.garage.witness import Place, seen
 from tests.apps.platform.models import Plan
@@ -167,3 +174,23 @@ def test_delete_sent_to_another_database(initech: Place, nothing_sent: Callable[
     for rows in (initech(Owner).objects.all(), initech(Owner).objects.filter(name="Ada")):
         with nothing_sent(), pytest.raises(SchemaMismatch, match="'default'"):
             rows._raw_delete("default")
+
+
+def permissions(place: Place | None = None) -> list[str]:
+    """What permissions a place has for the garage; the registry, if none is named."""
+    found = (place or Place("default", "registry"))(Permission).objects.filter(content_type__app_label="garage")
+    return sorted(found.values_list("codename", flat=True))
+
+
+def test_no_database_in_a_migration(initech: Place, acme: Place, committed: None) -> None:
+    """A migration's own code that names no database gets "default" by default: it means the schema that is migrated,
+    where this has such a table, and not what the registry has by that name.
+    """
+    before, others = permissions(initech), permissions(acme)
+    alias = alias_for("shard2", "initech", ("tenant",))
+    with atomic("shard2"):
+        initech(Permission).objects.filter(codename="add_car").delete()
+        with target_is(Target("shard2", alias)), activate(alias):
+            create_permissions(apps.get_app_config("garage"), verbosity=0)
+        assert (permissions(initech), permissions(acme), permissions()) == (before, others, [])
+        set_rollback(True, "shard2")

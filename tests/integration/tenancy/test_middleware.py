@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import InterfaceError, OperationalError, connections, transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 
-from django_schemas import active_placement, health
-from tenancy import current_tenant, lifecycle
+from django_schemas import active_placement, health, wrap_context
+from tenancy import current_tenant, lifecycle, tenant_context
 from tenancy.exceptions import RegistryUnavailable
 from tenancy.middleware import TenantMiddleware
 from tenancy.models import Domain, Tenant
@@ -220,16 +220,25 @@ def nested(middleware: list[TenantMiddleware]) -> tuple[Any, Any]:
     def again(client: str) -> HttpRequest:
         return RequestFactory().get("/", headers={"host": f"{client}.saas.test"})
 
+    # As if they came from elsewhere: nothing of the first request is active in them.
+    @wrap_context
+    def ask(slug: str) -> Any:
+        return middleware[0](again(slug))
+
+    @wrap_context
+    async def aask(slug: str) -> Any:
+        return await cast(Any, middleware[0](again(slug)))
+
     def look(request: HttpRequest) -> HttpResponse:
         if "again" not in request.GET:
             return HttpResponse("inner")
-        answers: list[Any] = [middleware[0](again(slug)) for slug in ("hooli", "vehement")]
+        answers: list[Any] = [ask(slug) for slug in ("hooli", "vehement")]
         return JsonResponse([answer.status_code for answer in answers], safe=False)
 
     async def alook(request: HttpRequest) -> HttpResponse:
         if "again" not in request.GET:
             return HttpResponse("inner")
-        answers = [await cast(Any, middleware[0](again(slug))) for slug in ("hooli", "vehement")]
+        answers = [await aask(slug) for slug in ("hooli", "vehement")]
         return JsonResponse([answer.status_code for answer in answers], safe=False)
 
     return look, alook
@@ -387,3 +396,26 @@ def test_querysets_of_modules_and_classes(tenants: Any, path: str) -> None:
     """A queryset made as its module was imported is each request's own tenant's."""
     for slug in (*PLACES, *PLACES):
         assert get(f"{slug}.saas.test", path).json() == {"witnesses": [slug]}
+
+
+@pytest.mark.parametrize("slug", ["hooli", "vehement", "umbrella"])
+def test_request_within_a_request(slug: str, hooli: Tenant, vehement: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+    """A request made by a tenant's view is that tenant's, or refused: whoever made it would see the answer."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(get(f"{slug}.saas.test").status_code)
+
+    async def aview(request: HttpRequest) -> HttpResponse:
+        return HttpResponse((await sync_to_async(get)(f"{slug}.saas.test")).status_code)
+
+    outer = RequestFactory().get("/", headers={"host": "hooli.saas.test"})
+    answers = [TenantMiddleware(view)(outer), async_to_sync(TenantMiddleware(aview))(outer)]
+    assert [answer.content for answer in answers] == [b"200" if slug == "hooli" else b"404"] * 2
+    assert ("was made within one of" in caplog.text) is (slug != "hooli")
+
+
+def test_request_within_a_context(hooli: Tenant, vehement: Tenant) -> None:
+    """Code that works on a tenant, as tests do, may ask another's page: it is no request of that tenant's."""
+    with tenant_context(hooli):
+        assert get("vehement.saas.test", "/tags/").json() == {"witnesses": ["vehement"]}
+        assert current_tenant() == hooli

@@ -11,6 +11,7 @@ from django.test.utils import isolate_apps
 
 from django_schemas import models, schema_context
 from django_schemas.alias import SchemaAlias
+from django_schemas.environments import alias_for
 from django_schemas.exceptions import ConfigError, NoActiveSchema, SchemaMismatch
 from django_schemas.places import instance_alias, place, placed_using, refuse_other, single_home
 from django_schemas.routers import ExplicitRouter
@@ -347,6 +348,47 @@ def test_allow_migrate_on_another_database_than_the_targets() -> None:
     with target_is(TENANT_TARGET):
         assert router.allow_migrate("shard2", "garage", model_name="owner") is False
         assert router.allow_migrate("shard2", "leaflets", model_name="leaflet") is None
+
+
+INITECH = alias_for("shard2", "initech", ("tenant",))
+MIGRATING_ELSEWHERE = Target("shard2", INITECH)
+
+
+def test_allow_migrate_on_the_default_database() -> None:
+    """Within a migration elsewhere, "default" is what code asks that names none: it means what is migrated."""
+    with target_is(MIGRATING_ELSEWHERE):
+        assert router.allow_migrate("default", "garage", model_name="owner") is True
+        assert router.allow_migrate("default", "leaflets", model_name="leaflet") is None
+        assert router.allow_migrate("shard2", "platform", model_name="plan") is False
+
+
+def test_default_within_a_migration() -> None:
+    """Within a migration elsewhere, "default" means what is migrated, but for what is bound there, and other models."""
+    with target_is(MIGRATING_ELSEWHERE):
+        with schema_context("default", "globex"):
+            assert placed_using(Owner, "default", None).same_place(INITECH)
+            assert placed_using(User, "default", INITECH).same_place(INITECH)
+        assert placed_using(Owner, "default", ACME).same_place(ACME)
+        assert placed_using(Plan, "default", None).schema == "registry"
+        with pytest.raises(NoActiveSchema):
+            placed_using(Owner, "shard2", None)
+
+
+def test_relation_within_a_migration() -> None:
+    """An object that was told "default" there may be related to those of the schema that is migrated, and no others."""
+    told, own, other = User(), User(), User()
+    told._state.db, own._state.db, other._state.db = "default", INITECH, ACME
+    both = ("registry", "tenant")
+    found = instance_alias(told, both)
+    assert found is not None
+    assert found.schema == "registry"
+    with target_is(MIGRATING_ELSEWHERE):
+        found = instance_alias(told, both)
+        assert found is not None
+        assert found.same_place(INITECH)
+        assert router.allow_relation(told, own) is router.allow_relation(own, told) is True
+        with pytest.raises(SchemaMismatch):
+            router.allow_relation(told, other)
 
 
 def test_allow_migrate_by_the_model() -> None:

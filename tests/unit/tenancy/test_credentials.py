@@ -100,6 +100,34 @@ def test_tokens(settings: Any) -> None:
     ]
     settings.ROOT_URLCONF = "tests.apps.site.urls_credentials"
     assert found() == []
+    # Ours come first, and are what is served; Django's are still there, behind them.
+    settings.ROOT_URLCONF = "tests.apps.site.urls_hidden_tokens"
+    assert found() == []
+
+
+@pytest.mark.parametrize("name", ["EMAIL_CONFIRMATION_HMAC", "PASSWORD_RESET_TOKEN_GENERATOR"])
+def test_account_links(settings: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Links of allauth's are warned of where it is installed, unless they are one tenant's, or are codes."""
+    assert found() == []
+    monkeypatch.setattr("tenancy.conf.apps.is_installed", lambda app: app == "allauth.account")
+    settings.ACCOUNT_EMAIL_CONFIRMATION_HMAC = False
+    settings.ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "tenancy.tokens.TenantTokenGenerator"
+    assert found() == []
+    delattr(settings, f"ACCOUNT_{name}")
+    (warning,) = check_tenancy(None)
+    assert (warning.id, f"Write ACCOUNT_{name} = " in str(warning.hint)) == ("tenancy.W028", True)
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = settings.ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+    assert found() == []
+
+
+def test_account_generators(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator that is not ours is warned of; one that can't be loaded, allauth itself tells of."""
+    monkeypatch.setattr("tenancy.conf.apps.is_installed", lambda app: app == "allauth.account")
+    settings.ACCOUNT_EMAIL_CONFIRMATION_HMAC = False
+    settings.ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"
+    assert found() == ["tenancy.W028"]
+    settings.ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "tests.nowhere.Generator"
+    assert found() == []
 
 
 def test_urls_that_do_not_load(settings: Any) -> None:

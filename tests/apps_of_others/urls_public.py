@@ -1,0 +1,6 @@
+"""What the public host serves."""
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
