@@ -48,7 +48,7 @@ class Memory:
 
     @property
     def changes(self) -> int:
-        """How often something was forgotten. What was asked before that is not to be remembered after it."""
+        """How often something was forgotten or doubted. What was asked before that is not to be remembered after it."""
         return self._changes
 
     def fresh(self, key: Key, ttl_s: float) -> Answer | None:
@@ -102,7 +102,9 @@ class Memory:
 
     def doubt_all(self) -> None:
         """Ask again for everything, since changes may have been missed; until that can be done it serves as stale."""
-        self._valid_since = monotonic()
+        with self._lock:
+            self._changes += 1
+            self._valid_since = monotonic()
 
     def forked(self) -> None:
         """Go on in a new process, in which whoever held the lock does not exist."""

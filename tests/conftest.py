@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext, setup_databases, teardown_d
 from django_schemas import active_placement
 from django_schemas.environments import primary_of
 from django_schemas.replicas import forget_writes
+from tests import redis_server
 from tests.apps.garage.factories import PlanFactory
 from tests.apps.garage.witness import Place, add_look_alikes, make_place, public_digest
 from tests.pooler.bouncer import bouncing, program
@@ -124,6 +125,16 @@ def pgbouncer_installed() -> None:
     if program() is None:
         complain = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         complain("PgBouncer is not installed: apt-get install pgbouncer, or your system's like of it.")
+
+
+@pytest.fixture(scope="session")
+def redis_port() -> Iterator[int]:
+    """The port of a Redis; the test is skipped where it is missing, but fails in CI."""
+    if redis_server.program() is None:
+        complain = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        complain("Redis is not installed: apt-get install redis-server, or your system's like of it.")
+    with redis_server.remembering() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import environ
 
 from tools.postgres import PORTS
 
-__all__ = ["POOL_SIZE", "bouncing", "program"]
+__all__ = ["POOL_SIZE", "bouncing", "free_port", "program"]
 
 POOL_SIZE = 2
 _CONFIGURATION = """
@@ -49,7 +49,7 @@ def bouncing(url: str, patience_s: float = 10) -> Iterator[int]:
 
     Yields the port that it listens on, at 127.0.0.1.
     """
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         configuration, log = folder / "pgbouncer.ini", folder / "log"
@@ -81,7 +81,8 @@ def _address(url: str) -> str:
     return " ".join(f"{name}={config[key]}" for name, key in names.items() if config.get(key))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on, and that no outgoing connection gets."""
     while True:
         port = random.choice(PORTS)
         try:

@@ -257,3 +257,8 @@ def left(request: HttpRequest) -> JsonResponse:
             "rests": RESTS[:10],
         }
     )
+
+
+async def tasks(request: HttpRequest) -> HttpResponse:
+    """How many tasks the event loop has."""
+    return HttpResponse(len(asyncio.all_tasks()))
