@@ -9,15 +9,11 @@ from django.conf import settings
 from tests.apps.site import servers
 
 _wanted = json.loads(os.environ["SOCKETS"])
+# Its other layer (`core`) waits by a blocking command. With redis-py 8 a consumer that is to end may wait on for ever.
 settings.CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {
-            # redis-py 8 would give up after five seconds, which is as long as the layer waits for a message, and have
-            # a hundred connections at most, while the layer waits on one for each websocket.
-            "hosts": [{"host": "127.0.0.1", "port": _wanted["redis"], "socket_timeout": 30, "max_connections": 1000}],
-            "capacity": 1000,
-        },
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [("127.0.0.1", _wanted["redis"])]},
     }
 }
 settings.SESSION_ENGINE = _wanted["sessions"]

@@ -260,5 +260,6 @@ def left(request: HttpRequest) -> JsonResponse:
 
 
 async def tasks(request: HttpRequest) -> HttpResponse:
-    """How many tasks the event loop has."""
-    return HttpResponse(len(asyncio.all_tasks()))
+    """How many consumers of websockets run in this event loop."""
+    running = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    return HttpResponse(running.count("TenantMiddleware._within"))

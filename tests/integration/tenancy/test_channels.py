@@ -6,8 +6,9 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any
 
 import psutil
@@ -50,16 +51,26 @@ def running(name: str, redis_port: int, databases: dict[str, Any] | None = None,
             yield server
 
 
+@pytest.fixture(scope="module")
+def servers(provisioned: Any, redis_port: int) -> Iterator[Callable[[str], Server]]:
+    """Servers that listen, each started when it is first asked for."""
+    with ExitStack() as stack:
+
+        @cache
+        def start(name: str) -> Server:
+            return stack.enter_context(running(name, redis_port, LISTEN=True, CACHE_TTL_S=600))
+
+        yield start
+
+
 @pytest.fixture(params=SERVERS)
-def server(request: Any, redis_port: int) -> Iterator[Server]:
-    with running(request.param, redis_port, LISTEN=True, CACHE_TTL_S=600) as server:
-        yield server
+def server(request: Any, servers: Callable[[str], Server]) -> Server:
+    return servers(request.param)
 
 
 @pytest.fixture
-def uvicorn(redis_port: int) -> Iterator[Server]:
-    with running(SERVERS[0], redis_port, LISTEN=True, CACHE_TTL_S=600) as server:
-        yield server
+def uvicorn(servers: Callable[[str], Server]) -> Server:
+    return servers(SERVERS[0])
 
 
 def opened(server: Server, host: str, path: str = "/desk/", cookie: str = "", **options: Any) -> connect:
@@ -101,15 +112,21 @@ async def until(holds: Callable[[], Awaitable[bool]], limit_s: float = 10) -> No
         await asyncio.sleep(0.05)
 
 
-async def nothing_is_left(server: Server, ended: dict[str, int]) -> None:
-    """Wait until so many consumers ended, each within its tenant, and see that nothing is active behind them."""
+@asynccontextmanager
+async def nothing_left(server: Server, ended: dict[str, int]) -> AsyncIterator[None]:
+    """Behind the block wait until so many consumers ended, each within its tenant; nothing is active behind them."""
+
+    async def left() -> Counter[str]:
+        found = (await asyncio.to_thread(server.get, "saas.test", "/left/"))[1]
+        counted = Counter(found.pop("ended"))
+        assert found == NOTHING_LEFT
+        return counted
 
     async def holds() -> bool:
-        left = (await asyncio.to_thread(server.get, "saas.test", "/left/"))[1]
-        counted = Counter(left.pop("ended"))
-        assert left == NOTHING_LEFT
-        return counted == ended
+        return await left() - before == ended
 
+    before = await left()
+    yield
     await until(holds)
 
 
@@ -127,7 +144,7 @@ def test_each_is_its_own_tenants(server: Server) -> None:
     """
 
     async def play() -> None:
-        async with AsyncExitStack() as stack:
+        async with nothing_left(server, dict.fromkeys(SLUGS, 2)), AsyncExitStack() as stack:
             sockets = {
                 (slug, path): await stack.enter_async_context(opened(server, f"{slug}.saas.test", path))
                 for slug in SLUGS
@@ -145,11 +162,11 @@ def test_each_is_its_own_tenants(server: Server) -> None:
                 await sockets[slug, "/desk/"].send(json.dumps({"tell": slug}))
             for (slug, _), socket in sockets.items():
                 assert await hear(socket) == {"told": slug, **expected(slug)}
-        await nothing_is_left(server, dict.fromkeys(SLUGS, 2))
 
     asyncio.run(play())
 
 
+@pytest.mark.slow
 def test_two_hundred_at_once(uvicorn: Server) -> None:
     """Two hundred connections of three tenants talk at once, and every one hears all that is told in its tenant, and
     nothing else.
@@ -157,8 +174,8 @@ def test_two_hundred_at_once(uvicorn: Server) -> None:
     slugs = list(SLUGS)
 
     async def play() -> None:
-        async with AsyncExitStack() as stack:
-            hosts = [slugs[number % 3] for number in range(200)]
+        hosts = [slugs[number % 3] for number in range(200)]
+        async with nothing_left(uvicorn, Counter(hosts)), AsyncExitStack() as stack:
             sockets = await asyncio.gather(
                 *(stack.enter_async_context(opened(uvicorn, f"{slug}.saas.test")) for slug in hosts)
             )
@@ -175,7 +192,6 @@ def test_two_hundred_at_once(uvicorn: Server) -> None:
                 heard = [await hear(socket) for _ in range(10)]
                 assert {each["told"] for each in heard} == {f"{slug} {n}" for n in range(30) if hosts[n] == slug}
                 assert all(each["witnesses"] == [slug] for each in heard)
-        await nothing_is_left(uvicorn, Counter(hosts))
 
     asyncio.run(play())
 
@@ -284,11 +300,11 @@ def test_ends_with_its_tenant(server: Server, status: str, code: int) -> None:
             await asyncio.sleep(1)  # For the process to listen.
             for socket in (*sockets, *others):
                 await ask(socket)
-            await asyncio.to_thread(hooli.set_status, status)
-            assert [await closed(socket, 3) for socket in sockets] == [code] * 3
-            assert await refusal(server, "hooli.saas.test") == 403
-            assert [(await ask(socket))["tenant"] for socket in others] == ["vehement", "umbrella"]
-            await nothing_is_left(server, {"hooli": 3})
+            async with nothing_left(server, {"hooli": 3}):
+                await asyncio.to_thread(hooli.set_status, status)
+                assert [await closed(socket, 3) for socket in sockets] == [code] * 3
+                assert await refusal(server, "hooli.saas.test") == 403
+                assert [(await ask(socket))["tenant"] for socket in others] == ["vehement", "umbrella"]
             await asyncio.to_thread(hooli.set_status, "active")
             await until(lambda: _is(101, refusal(server, "hooli.saas.test")))
 
@@ -299,6 +315,7 @@ def test_ends_with_its_tenant(server: Server, status: str, code: int) -> None:
             hooli.set_status("active")
 
 
+@pytest.mark.slow
 def test_ends_within_the_ttl(redis_port: int) -> None:
     """A process that does not listen closes the connections within the TTL; so does one whose tenant lives elsewhere
     now, though it is served there.
@@ -322,6 +339,7 @@ def test_ends_within_the_ttl(redis_port: int) -> None:
             registry.forget()
 
 
+@pytest.mark.slow
 def test_consumer_that_does_not_end(uvicorn: Server) -> None:
     """A consumer that goes on behind the close is cancelled after a while."""
     hooli = Tenant.objects.get(slug="hooli")
@@ -349,18 +367,18 @@ def test_clients_that_vanish(uvicorn: Server, redis_port: int) -> None:
     """
 
     async def play() -> None:
-        sockets = [await opened(uvicorn, "hooli.saas.test") for _ in range(20)]
-        for socket in sockets:
-            await ask(socket)
-            socket.transport.abort()
-        await nothing_is_left(uvicorn, {"hooli": 20})
+        async with nothing_left(uvicorn, {"hooli": 20}):
+            sockets = [await opened(uvicorn, "hooli.saas.test") for _ in range(20)]
+            for socket in sockets:
+                await ask(socket)
+                socket.transport.abort()
 
     with redis.Redis(port=redis_port) as client:
-        client.flushall()
         asyncio.run(play())
-        assert client.keys("asgi:group:*") == []
+        assert (client.keys(), client.pubsub_channels()) == ([], [])
 
 
+@pytest.mark.slow
 def test_connections_to_databases(redis_port: int) -> None:
     """However many are connected, the process has one connection to each database, which is kept here, besides those in
     the background: what listens, what watches a replica, what asks whether a database is well.
