@@ -6,8 +6,6 @@ from typing import Any
 
 from django.conf import settings
 
-from tests.apps.site import servers
-
 _wanted = json.loads(os.environ["SOCKETS"])
 # Its other layer (`core`) waits by a blocking command. With redis-py 8 a consumer that is to end may wait on for ever.
 settings.CHANNEL_LAYERS = {
@@ -17,7 +15,9 @@ settings.CHANNEL_LAYERS = {
     }
 }
 settings.SESSION_ENGINE = _wanted["sessions"]
+settings.MIDDLEWARE.insert(1, "tenancy.contrib.sse.EventStreamMiddleware")
 
+from tests.apps.site import servers  # noqa: E402, I001  # It sets up Django.
 from asgiref.sync import async_to_sync, sync_to_async  # noqa: E402
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.db import database_sync_to_async  # noqa: E402
