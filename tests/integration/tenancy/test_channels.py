@@ -28,6 +28,7 @@ from tenancy.contrib import channels as ours
 from tenancy.contrib.channels import TenantMiddleware, group
 from tenancy.exceptions import NoCurrentTenant
 from tenancy.models import Domain, Tenant
+from tests.gate import Gate, gate_before
 from tests.serving import Server, serving
 
 SERVERS = ["uvicorn with sockets", "daphne with sockets"]
@@ -337,6 +338,29 @@ def test_ends_within_the_ttl(redis_port: int) -> None:
         finally:
             elsewhere.update(schema_name="hooli")
             registry.forget()
+
+
+@pytest.mark.slow
+def test_while_the_registry_is_away(redis_port: int) -> None:
+    """While the registry can't be asked connections go on for STALE_S, and end then, until it is well again."""
+
+    async def play(server: Server, gate: Gate) -> None:
+        async with opened(server, "umbrella.saas.test") as socket:
+            await ask(socket)
+            gate.refuses = True
+            await asyncio.sleep(1.5)
+            assert (await ask(socket))["witnesses"] == ["umbrella"]
+            assert await closed(socket, 6) == 4503
+        gate.refuses = False
+        await until(lambda: _is(101, refusal(server, "umbrella.saas.test")))
+        async with opened(server, "umbrella.saas.test") as socket:
+            await asyncio.sleep(1.5)
+            assert (await ask(socket))["witnesses"] == ["umbrella"]
+
+    with gate_before(int(connection.settings_dict["PORT"])) as gate:
+        behind = {"HOST": "127.0.0.1", "PORT": gate.port, "OPTIONS": {"connect_timeout": 2}}
+        with running(SERVERS[0], redis_port, {"default": behind}, CACHE_TTL_S=0.5, STALE_S=3) as server:
+            asyncio.run(play(server, gate))
 
 
 @pytest.mark.slow
