@@ -2,12 +2,15 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import django
 import uvicorn
 from django.core.management import call_command
 
 from .accounts import DOMAINS, IN_THE_MAKING, PASSWORD, PAUSED, STAFF, owner_of
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
@@ -22,7 +25,7 @@ def main() -> None:
         "example_project.asgi:application",
         port=port,
         reload=True,
-        reload_dirs=["django_schemas", "example_project", "tenancy"],
+        reload_dirs=[str(ROOT / name) for name in ("django_schemas", "example_project", "tenancy")],
         lifespan="off",
         timeout_graceful_shutdown=1,
     )

@@ -1,9 +1,6 @@
 """The example project in a real browser: what customers and the platform's staff click through."""
 
 import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -14,6 +11,7 @@ from example_project.accounts import DOMAINS, IN_THE_MAKING, PASSWORD, PAUSED, S
 from example_project.demo.databases import fresh
 from example_project.demo.server import manage, serving
 from tests.acceptance.browser import Person, chromium, missing
+from tests.acceptance.streaming import streaming
 from tools import postgres
 
 pytestmark = pytest.mark.skipif(bool(missing()) and not os.environ.get("CI"), reason=missing())
@@ -55,16 +53,8 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def live_port(port: int) -> Iterator[int]:
     """The port of uvicorn, which serves the same, and streams."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        fd = listening.fileno()
-        options = f"--fd {fd} --lifespan off --log-level warning --timeout-graceful-shutdown 1"
-        command = [sys.executable, "-m", "uvicorn", "example_project.asgi:application", *options.split()]
-        process = subprocess.Popen(command, pass_fds=[fd], env={**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS})
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            process.terminate()
-            process.wait()
+    with streaming(SETTINGS) as streamer:
+        yield streamer.port
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +166,7 @@ def ask_something(somebody: Person, host: str, subject: str, page: Any = None) -
     page.get_by_role("heading", name=subject).wait_for()
 
 
+@pytest.mark.slow
 def test_new_tickets_appear(person: Callable[..., Person], live_port: int) -> None:
     """A ticket that is made in one tab appears in the others of its help desk, and in no other's; tabs of a help desk
     that is suspended say so.
@@ -216,6 +207,7 @@ def test_new_tickets_appear(person: Callable[..., Person], live_port: int) -> No
         manage(SETTINGS, "tenant", "resume", "acme")
 
 
+@pytest.mark.slow
 def test_new_tickets_appear_later_without_a_stream(visitor: Person) -> None:
     """A server with threads does not stream: then a page asks now and then."""
     visitor.log_in("globex", owner_of("globex"), PASSWORD)

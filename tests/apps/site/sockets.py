@@ -23,6 +23,7 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.db import database_sync_to_async  # noqa: E402
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.db import connections  # noqa: E402
 from django.urls import path, reverse  # noqa: E402
 
 from django_schemas import active_placement  # noqa: E402
@@ -30,6 +31,12 @@ from tenancy import current_tenant  # noqa: E402
 from tenancy.contrib.channels import TenantMiddleware, group  # noqa: E402
 from tests.apps.garage.models import Tag  # noqa: E402
 from tests.apps.site.views import ENDED, note_end, note_rest, seen  # noqa: E402
+
+
+def sleep(seconds: float) -> None:
+    """Have the database wait."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [seconds])
 
 
 class Desk(AsyncJsonWebsocketConsumer):
@@ -40,6 +47,8 @@ class Desk(AsyncJsonWebsocketConsumer):
         await self.accept()
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        if "sleep" in content:
+            await database_sync_to_async(sleep)(content["sleep"])
         if "tell" in content:
             event = {"type": "desk.told", "text": content["tell"]}
             await self.channel_layer.group_send(group("desk"), event)

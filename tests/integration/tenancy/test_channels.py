@@ -364,6 +364,41 @@ def test_while_the_registry_is_away(redis_port: int) -> None:
 
 
 @pytest.mark.slow
+def test_database_that_hangs(redis_port: int) -> None:
+    """What waits for a database that does not answer is cut off, as in a request, so that others find the thread that
+    all share free.
+    """
+
+    async def play(server: Server, gate: Gate) -> None:
+        async with opened(server, "hooli.saas.test") as socket, opened(server, "umbrella.saas.test") as other:
+            await asyncio.gather(ask(socket), ask(other))
+            gate.hangs = True
+            await socket.send("{}")
+            assert await closed(socket, 5) == 1006
+            assert (await ask(other))["witnesses"] == ["umbrella"]
+            gate.hangs = False
+
+    with gate_before(int(connection.settings_dict["PORT"])) as gate:
+        behind = {"HOST": "127.0.0.1", "PORT": gate.port}
+        with running(SERVERS[0], redis_port, {"default": behind, "default-read1": None}) as server:
+            asyncio.run(play(server, gate))
+
+
+@pytest.mark.slow
+def test_slow_statement(redis_port: int) -> None:
+    """STATEMENT_TIMEOUT_S holds for the statements of a consumer."""
+
+    async def play(server: Server) -> None:
+        async with opened(server, "hooli.saas.test") as socket:
+            assert (await ask(socket, sleep=0.1))["tenant"] == "hooli"
+            await socket.send(json.dumps({"sleep": 8}))
+            assert await closed(socket, 5) == 1006
+
+    with running(SERVERS[0], redis_port, STATEMENT_TIMEOUT_S=0.5) as server:
+        asyncio.run(play(server))
+
+
+@pytest.mark.slow
 def test_consumer_that_does_not_end(uvicorn: Server) -> None:
     """A consumer that goes on behind the close is cancelled after a while."""
     hooli = Tenant.objects.get(slug="hooli")
@@ -484,6 +519,38 @@ class TestTheMiddlewareAlone:
             assert self.refuse(headers=[(b"host", b"new.example")]) == (True, None)
         finally:
             Domain.objects.all().delete()
+
+    def test_nothing_is_said_behind_the_close(self) -> None:
+        """What is told to a client that was told to close does not reach the server, which would call it a mistake."""
+        hooli = Tenant.objects.get(slug="hooli")
+        sent: list[Any] = []
+
+        async def chatty(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "websocket.accept"})
+            while not sent[1:]:
+                await asyncio.sleep(0.05)
+            await send({"type": "websocket.send", "text": "Are you there?"})
+            await send({"type": "websocket.close", "code": 1000})
+
+        async def note(event: Any) -> None:
+            sent.append(event)
+
+        async def play() -> None:
+            scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"hooli.saas.test")]}
+            serving = asyncio.create_task(TenantMiddleware(chatty)(scope, nobody, note))
+            await until(lambda: _is(1, asyncio.sleep(0, len(sent))))
+            await asyncio.to_thread(lifecycle.suspend, hooli)
+            await asyncio.wait_for(serving, 5)
+            await sync_to_async(connections.close_all)()
+
+        try:
+            asyncio.run(play())
+        finally:
+            lifecycle.resume(hooli)
+        assert [(event["type"], event.get("code")) for event in sent] == [
+            ("websocket.accept", None),
+            ("websocket.close", 4403),
+        ]
 
     def test_trusted_page(self, settings: Any) -> None:
         """CSRF_TRUSTED_ORIGINS names pages of other hosts that may open connections."""
