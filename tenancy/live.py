@@ -64,7 +64,7 @@ class _Watch:
         refused = asyncio.get_running_loop().create_future()
         self._open[refused] = tenant
         self._is_due = True
-        if self._task is None or self._task.done():
+        if self._task is None:
             self._answered = monotonic()
             # It lives longer than who began it, whose tenant is none of its business.
             self._task = asyncio.create_task(self._run(), context=Context())
@@ -77,11 +77,15 @@ class _Watch:
 
     async def _run(self) -> None:
         asked, heard = monotonic(), changes()
-        while self._open:
-            await asyncio.sleep(STEP_S)
-            if self._is_due or changes() != heard or monotonic() - asked >= conf.cache_ttl_s:
-                self._is_due, asked, heard = False, monotonic(), changes()
-                await self._ask(dict(self._open))
+        try:
+            while self._open:
+                await asyncio.sleep(STEP_S)
+                if self._is_due or changes() != heard or monotonic() - asked >= conf.cache_ttl_s:
+                    self._is_due, asked, heard = False, monotonic(), changes()
+                    await self._ask(dict(self._open))
+        finally:
+            # It holds the loop, which is what this is found by and must be free to go.
+            self._task = None
 
     async def _ask(self, watched: Mapping[Refused, AbstractTenant]) -> None:
         pks = {tenant.pk for tenant in watched.values()}

@@ -66,12 +66,16 @@ async def _while_served(tenant: AbstractTenant, events: AsyncGenerator[Any, None
 @contextmanager
 def _cut_by(refused: Refused, cut: Callable[[], None]) -> Iterator[None]:
     """Have what waits in the block be cut off as the tenant is refused."""
+    waits = True
 
     def note(_: Refused) -> None:
-        cut()
+        # It may come a moment after what it was to cut off.
+        if waits:
+            cut()
 
     refused.add_done_callback(note)
     try:
         yield
     finally:
+        waits = False
         refused.remove_done_callback(note)

@@ -4,11 +4,13 @@ groups, and ends with its tenant.
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,6 +18,7 @@ import pytest
 import redis
 import websockets
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.db import connection, connections
@@ -23,11 +26,12 @@ from django.test import Client
 from websockets.asyncio.client import ClientConnection, connect
 
 from django_schemas.exceptions import ConfigError
-from tenancy import lifecycle, registry, tenant_context
+from tenancy import current_tenant, lifecycle, registry, tenant_context
 from tenancy.contrib import channels as ours
 from tenancy.contrib.channels import TenantMiddleware, group
 from tenancy.exceptions import NoCurrentTenant
 from tenancy.models import Domain, Tenant
+from tests.apps.garage.models import Tag
 from tests.gate import Gate, gate_before
 from tests.serving import Server, serving
 
@@ -326,7 +330,8 @@ def test_ends_within_the_ttl(redis_port: int) -> None:
 
     async def play(server: Server) -> None:
         async with opened(server, "hooli.saas.test") as socket, opened(server, "vehement.saas.test") as other:
-            await ask(socket)
+            await asyncio.gather(ask(socket), ask(other))
+            await asyncio.sleep(1)  # What is asked as a connection is opened is answered.
             await asyncio.to_thread(elsewhere.update, schema_name="hooli_elsewhere")
             assert await closed(socket, 2) == 4503
             await asyncio.to_thread(elsewhere.update, schema_name="hooli")
@@ -382,6 +387,29 @@ def test_database_that_hangs(redis_port: int) -> None:
         behind = {"HOST": "127.0.0.1", "PORT": gate.port}
         with running(SERVERS[0], redis_port, {"default": behind, "default-read1": None}) as server:
             asyncio.run(play(server, gate))
+
+
+@pytest.mark.slow
+def test_shared_thread_that_is_held(uvicorn: Server) -> None:
+    """While a slow statement holds the thread that consumers share, tenants are watched over all the same."""
+    hooli = Tenant.objects.get(slug="hooli")
+
+    async def play() -> None:
+        async with (
+            nothing_left(uvicorn, {"hooli": 1, "vehement": 1}),
+            opened(uvicorn, "hooli.saas.test") as socket,
+            opened(uvicorn, "vehement.saas.test") as other,
+        ):
+            await asyncio.gather(ask(socket), ask(other))
+            await asyncio.sleep(1)
+            await other.send(json.dumps({"sleep": 6}))
+            await asyncio.to_thread(lifecycle.suspend, hooli)
+            assert await closed(socket, 4) == 4403
+
+    try:
+        asyncio.run(play())
+    finally:
+        lifecycle.resume(hooli)
 
 
 @pytest.mark.slow
@@ -462,18 +490,19 @@ def test_connections_to_databases(redis_port: int) -> None:
     assert max(few, many) <= 6
 
 
+async def accept(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "websocket.accept"})
+
+
 class TestTheMiddlewareAlone:
     """What no server shows: the codes of refused handshakes, and what is a mistake of the project's."""
 
     @staticmethod
-    def refuse(**changes: Any) -> Any:
+    def refuse(inner: Any = accept, **changes: Any) -> Any:
         """Whether a handshake is accepted, and the code if it is not."""
 
-        async def accept(scope: Any, receive: Any, send: Any) -> None:
-            await send({"type": "websocket.accept"})
-
         async def play() -> Any:
-            communicator = WebsocketCommunicator(TenantMiddleware(accept), "/desk/")
+            communicator = WebsocketCommunicator(TenantMiddleware(inner), "/desk/")
             communicator.scope.update({"headers": [(b"host", b"hooli.saas.test")], **changes})
             try:
                 return await communicator.connect(timeout=5)
@@ -508,6 +537,46 @@ class TestTheMiddlewareAlone:
     def test_what_names_nobody(self, headers: Any, code: int) -> None:
         """A host of nobody's, none at all, two at once: there is nothing. The page of another host is forbidden."""
         assert self.refuse(headers=headers) == (False, code)
+
+    def test_public_host(self) -> None:
+        """On the public host nobody is current, and its pages alone may open connections there."""
+        found: list[Any] = []
+
+        async def note(scope: Any, receive: Any, send: Any) -> None:
+            found.append((scope["tenant"], current_tenant()))
+            await send({"type": "websocket.accept"})
+
+        here = (b"host", b"saas.test")
+        assert self.refuse(note, headers=[here, (b"origin", b"http://saas.test")]) == (True, None)
+        assert self.refuse(note, headers=[here, (b"origin", b"http://hooli.saas.test")]) == (False, 4403)
+        assert found == [(None, None)]
+
+    def test_documentation(self, settings: Any) -> None:
+        """What the documentation shows does what it says."""
+        settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+        page = (Path(__file__).resolve().parents[3] / "docs" / "live.md").read_text()
+        site, consumer = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[:2]
+        names: dict[str, Any] = {}
+        exec(
+            consumer.replace("from tickets.models import Ticket", f"from {Tag.__module__} import Tag as Ticket"), names
+        )
+        exec(site.replace("from tickets.consumers import Desk", ""), names)
+        hooli = Tenant.objects.get(slug="hooli")
+
+        async def play() -> None:
+            socket = WebsocketCommunicator(names["application"], "/desk/")
+            socket.scope["headers"] = [(b"host", b"hooli.saas.test"), (b"origin", b"http://hooli.saas.test")]
+            assert await socket.connect(timeout=5) == (True, None)
+            await socket.send_json_to({})
+            answer = await socket.receive_json_from(timeout=5)
+            with tenant_context(hooli):
+                await get_channel_layer().group_send(group("desk"), {"type": "desk.changed"})
+            assert await socket.receive_json_from(timeout=5) == {"tickets": answer["tickets"]}
+            assert answer["tenant"] == "hooli"
+            await socket.disconnect()
+            await sync_to_async(connections.close_all)()
+
+        asyncio.run(play())
 
     def test_redirected_host(self) -> None:
         """On a host that requests are redirected from there is nothing, since a client does not follow."""

@@ -1,6 +1,7 @@
 """Who watches over open connections: what is asked, and when."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,8 @@ def test_one_question_for_all(asked: list[set[Any]], settings: Any) -> None:
         assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(play())
+    gc.collect()
+    assert not live._watches
     assert {frozenset(pks) for pks in asked} == {frozenset(tenant.pk for tenant in everybody)}
     assert 2 <= len(asked) <= 4
 

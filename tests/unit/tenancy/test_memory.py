@@ -26,6 +26,14 @@ def test_forgets_one_tenant_and_what_was_missing() -> None:
     assert memory.stale(HOOLI, 60) is None
 
 
+def test_a_doubt_is_a_change() -> None:
+    """Who asks by the number of changes asks again where one may have been missed."""
+    memory = Memory()
+    before = memory.changes
+    memory.doubt_all()
+    assert memory.changes > before
+
+
 def test_doubted_answers_serve_as_stale_only() -> None:
     """After a gap in what is heard everything is asked anew; while that can't be done, the old answer serves."""
     memory = remembering()
