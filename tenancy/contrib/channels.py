@@ -38,7 +38,7 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
-GRACE_S = 5.0
+GRACE_S = 30.0
 """How long what serves a connection may take to end behind the close, before it is cancelled."""
 _SCHEMES = {"ws": "http", "wss": "https"}
 _FOREIGN_PAGE = Refusal("foreign", HTTPStatus.FORBIDDEN, "A page of another site may not open a connection here.")

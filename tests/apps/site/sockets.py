@@ -93,17 +93,9 @@ class SyncDesk(JsonWebsocketConsumer):
         note_end()
 
 
-class Deaf(AsyncJsonWebsocketConsumer):
-    """Does not end when its client is gone."""
-
-    async def websocket_disconnect(self, message: Any) -> None:
-        """Go on."""
-
-
 routes = [
     path("desk/", Desk.as_asgi()),
     path("sync/", SyncDesk.as_asgi()),
-    path("deaf/", Deaf.as_asgi()),
 ]
 sockets = TenantMiddleware(AuthMiddlewareStack(URLRouter(routes)))
 

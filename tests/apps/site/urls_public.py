@@ -11,6 +11,5 @@ urlpatterns = [
     path("public/", views.PublicOnly.as_view()),
     path("apublic/", views.apublic_only),
     path("left/", views.left),
-    path("tasks/", views.tasks),
     path("admin/", admin.site.urls),
 ]

@@ -294,9 +294,3 @@ def left(request: HttpRequest) -> JsonResponse:
             "rests": RESTS[:10],
         }
     )
-
-
-async def tasks(request: HttpRequest) -> HttpResponse:
-    """How many consumers of websockets run in this event loop."""
-    running = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
-    return HttpResponse(running.count("TenantMiddleware._within"))

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
@@ -405,6 +405,7 @@ def test_shared_thread_that_is_held(uvicorn: Server) -> None:
             await other.send(json.dumps({"sleep": 6}))
             await asyncio.to_thread(lifecycle.suspend, hooli)
             assert await closed(socket, 4) == 4403
+            assert (await hear(other))["tenant"] == "vehement"
 
     try:
         asyncio.run(play())
@@ -424,28 +425,6 @@ def test_slow_statement(redis_port: int) -> None:
 
     with running(SERVERS[0], redis_port, STATEMENT_TIMEOUT_S=0.5) as server:
         asyncio.run(play(server))
-
-
-@pytest.mark.slow
-def test_consumer_that_does_not_end(uvicorn: Server) -> None:
-    """A consumer that goes on behind the close is cancelled after a while."""
-    hooli = Tenant.objects.get(slug="hooli")
-
-    async def tasks() -> int:
-        return int((await asyncio.to_thread(uvicorn.get, "saas.test", "/tasks/"))[1])
-
-    async def play() -> None:
-        before = await tasks()
-        async with opened(uvicorn, "hooli.saas.test", "/deaf/") as socket:
-            await asyncio.to_thread(lifecycle.suspend, hooli)
-            assert await closed(socket, 3) == 4403
-        assert await tasks() > before
-        await until(lambda: _is(before, tasks()), ours.GRACE_S + 3)
-
-    try:
-        asyncio.run(play())
-    finally:
-        lifecycle.resume(hooli)
 
 
 def test_clients_that_vanish(uvicorn: Server, redis_port: int) -> None:
@@ -589,24 +568,18 @@ class TestTheMiddlewareAlone:
         finally:
             Domain.objects.all().delete()
 
-    def test_nothing_is_said_behind_the_close(self) -> None:
-        """What is told to a client that was told to close does not reach the server, which would call it a mistake."""
+    @staticmethod
+    def end(inner: Any) -> list[tuple[str, int | None]]:
+        """Types and codes of what the server is told of a connection whose tenant is suspended while it is open."""
         hooli = Tenant.objects.get(slug="hooli")
         sent: list[Any] = []
-
-        async def chatty(scope: Any, receive: Any, send: Any) -> None:
-            await send({"type": "websocket.accept"})
-            while not sent[1:]:
-                await asyncio.sleep(0.05)
-            await send({"type": "websocket.send", "text": "Are you there?"})
-            await send({"type": "websocket.close", "code": 1000})
 
         async def note(event: Any) -> None:
             sent.append(event)
 
         async def play() -> None:
             scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"hooli.saas.test")]}
-            serving = asyncio.create_task(TenantMiddleware(chatty)(scope, nobody, note))
+            serving = asyncio.create_task(TenantMiddleware(inner)(scope, nobody, note))
             await until(lambda: _is(1, asyncio.sleep(0, len(sent))))
             await asyncio.to_thread(lifecycle.suspend, hooli)
             await asyncio.wait_for(serving, 5)
@@ -616,10 +589,35 @@ class TestTheMiddlewareAlone:
             asyncio.run(play())
         finally:
             lifecycle.resume(hooli)
-        assert [(event["type"], event.get("code")) for event in sent] == [
-            ("websocket.accept", None),
-            ("websocket.close", 4403),
-        ]
+        return [(event["type"], event.get("code")) for event in sent]
+
+    ENDED: ClassVar = [("websocket.accept", None), ("websocket.close", 4403)]
+
+    def test_nothing_is_said_behind_the_close(self) -> None:
+        """What is told to a client that was told to close does not reach the server, which would call it a mistake."""
+
+        async def chatty(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "websocket.accept"})
+            await asyncio.sleep(2)
+            await send({"type": "websocket.send", "text": "Are you there?"})
+            await send({"type": "websocket.close", "code": 1000})
+
+        assert self.end(chatty) == self.ENDED
+
+    def test_consumer_that_does_not_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A consumer that goes on behind the close is cancelled after a while."""
+        monkeypatch.setattr(ours, "GRACE_S", 0.2)
+        cancelled: list[Any] = []
+
+        async def deaf(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "websocket.accept"})
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.append(current_tenant())
+
+        assert self.end(deaf) == self.ENDED
+        assert [tenant.slug for tenant in cancelled] == ["hooli"]
 
     def test_trusted_page(self, settings: Any) -> None:
         """CSRF_TRUSTED_ORIGINS names pages of other hosts that may open connections."""
