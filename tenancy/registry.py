@@ -130,7 +130,7 @@ def tenants_now(pks: Collection[Any]) -> dict[Any, AbstractTenant]:
 
 def changes() -> int:
     """A number that grows as something of the registry is heard to have changed, or may have been."""
-    return _memory.changes
+    return _memory.news
 
 
 def remembered(key: Key) -> bool:
