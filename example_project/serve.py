@@ -2,11 +2,15 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import django
+import uvicorn
 from django.core.management import call_command
 
 from .accounts import DOMAINS, IN_THE_MAKING, PASSWORD, PAUSED, STAFF, owner_of
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
@@ -15,12 +19,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     port = parser.parse_args().port
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings")
-    # To watch the files, runserver starts this module a second time: then all is in place.
-    if "RUN_MAIN" in os.environ:
-        django.setup()
-    else:
-        prepare(port)
-    call_command("runserver", f"127.0.0.1:{port}")
+    prepare(port)
+    # Pages that are open hold a stream each, which ends with nobody's patience but ours.
+    uvicorn.run(
+        "example_project.asgi:application",
+        port=port,
+        reload=True,
+        reload_dirs=[str(ROOT / name) for name in ("django_schemas", "example_project", "tenancy")],
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+    )
 
 
 def prepare(port: int) -> None:

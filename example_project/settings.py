@@ -73,6 +73,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "tenancy.middleware.TenantMiddleware",
+    "tenancy.contrib.sse.EventStreamMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -86,6 +87,7 @@ if STATEMENT_LOG:
     MIDDLEWARE.insert(0, "example_project.statement_log.StatementLogMiddleware")
 
 ROOT_URLCONF = "example_project.urls_tenant"
+ASGI_APPLICATION = "example_project.asgi.application"
 WSGI_APPLICATION = "example_project.wsgi.application"
 LOGIN_URL = LOGOUT_REDIRECT_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"

@@ -18,11 +18,15 @@ from django.db import connections
 
 from django_schemas.apart import connect, in_background
 
-__all__ = ["begin", "stop", "tell", "tell_all"]
+from .conf import conf
+
+__all__ = ["begin", "heard", "stop", "tell", "tell_all"]
 
 CHANNEL = "tenancy_registry"
 IDLE_S = 60.0
-"""How long the thread goes on after the last look-up that the database was asked for."""
+"""How long the thread goes on after the last look-up that the database was asked for; longer while what that told is
+remembered.
+"""
 _STEP_S = 0.25
 _MAX_WAIT_S = 30.0
 
@@ -74,7 +78,7 @@ class _Listener(Thread):
             self.ended.wait(wait_s)
 
     def _goes_on(self) -> bool:
-        if monotonic() - self.asked > IDLE_S:
+        if monotonic() - self.asked > max(IDLE_S, conf.cache_ttl_s):
             self.ended.set()
         return not (self.ended.is_set() or self.deaf)
 
@@ -89,21 +93,22 @@ class _Listener(Thread):
             cursor.execute(f"LISTEN {CHANNEL}")
         self._missed()
         while self._goes_on():
-            for payload in _heard(connection):
-                self._told(payload.split(" "))
+            for notice in heard(connection):
+                self._told(notice.payload.split(" "))
         return True
 
 
-def _heard(connection: Any) -> list[str]:
+def heard(connection: Any) -> list[Any]:
+    """The driver's notices, each with `channel` and `payload`, that a connection gets within a quarter of a second."""
     if not hasattr(connection, "poll"):
-        return [each.payload for each in connection.notifies(timeout=_STEP_S, stop_after=1)]
+        return list(connection.notifies(timeout=_STEP_S, stop_after=1))
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(_STEP_S * 1000):
         connection.poll()
-    payloads = [each.payload for each in connection.notifies]
+    notices = list(connection.notifies)
     connection.notifies.clear()
-    return payloads
+    return notices
 
 
 _listener: _Listener | None = None

@@ -44,12 +44,18 @@ class Memory:
         self._keys: defaultdict[Hashable, set[Key]] = defaultdict(set)
         self._valid_since = -inf
         self._changes = 0
+        self._doubts = 0
         self._lock = Lock()
 
     @property
     def changes(self) -> int:
         """How often something was forgotten. What was asked before that is not to be remembered after it."""
         return self._changes
+
+    @property
+    def news(self) -> int:
+        """How often something was forgotten, or all of it doubted: a number that grows."""
+        return self._changes + self._doubts
 
     def fresh(self, key: Key, ttl_s: float) -> Answer | None:
         """What is remembered, if it is no older than that."""
@@ -102,7 +108,9 @@ class Memory:
 
     def doubt_all(self) -> None:
         """Ask again for everything, since changes may have been missed; until that can be done it serves as stale."""
-        self._valid_since = monotonic()
+        with self._lock:
+            self._doubts += 1
+            self._valid_since = monotonic()
 
     def forked(self) -> None:
         """Go on in a new process, in which whoever held the lock does not exist."""

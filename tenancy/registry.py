@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Collection
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -27,6 +27,7 @@ from .models import SLUG, AbstractDomain, AbstractTenant
 from .rows import Row
 
 __all__ = [
+    "changes",
     "domain_model",
     "forget",
     "primary_host_of",
@@ -38,7 +39,10 @@ __all__ = [
     "tenant_by_id",
     "tenant_by_slug",
     "tenant_model",
+    "tenants_now",
 ]
+
+_T = TypeVar("_T")
 
 _memory = Memory()
 _is_slug = re.compile(SLUG).match
@@ -129,6 +133,27 @@ def primary_host_of(tenant: AbstractTenant) -> str | None:
     return host
 
 
+def tenants_now(pks: Collection[Any]) -> dict[Any, AbstractTenant]:
+    """Ask the database for tenants, whatever is remembered of them: those that there are, by their keys.
+
+    Raises:
+        RegistryUnavailable: the database can't be asked.
+    """
+    using = router.db_for_write(tenant_model())
+    _listen(using)
+    tenants = tenant_model()._default_manager
+    try:
+        with attempt():
+            return _asked(using, lambda using: tenants.using(using).in_bulk(pks))
+    except (InterfaceError, OperationalError) as error:
+        raise _unavailable(error) from error
+
+
+def changes() -> int:
+    """A number that grows as something of the registry is heard to have changed, or may have been."""
+    return _memory.news
+
+
 def remembered(key: Key) -> bool:
     """Tell whether a look-up would be answered without asking the database."""
     return _memory.fresh(key, conf.cache_ttl_s) is not None
@@ -185,8 +210,7 @@ def _ask_and_remember(key: Key, ask: Callable[[str], tuple[Any, Any]]) -> Answer
     moment = monotonic()
     if connection.in_atomic_block:
         return Answer(*ask(using), moment)
-    if conf.listen:
-        listening.begin(str(using), _told, _memory.doubt_all)
+    _listen(using)
     changes = _memory.changes
     try:
         with attempt():
@@ -194,13 +218,22 @@ def _ask_and_remember(key: Key, ask: Callable[[str], tuple[Any, Any]]) -> Answer
     except (InterfaceError, OperationalError) as error:
         stale = _memory.stale(key, conf.stale_s)
         if stale is None:
-            raise RegistryUnavailable(f"The registry's database can't be asked: {error}") from error
+            raise _unavailable(error) from error
         return stale
     _memory.remember(key, answer, changes, conf.cache_size)
     return answer
 
 
-def _asked(using: str, ask: Callable[[str], tuple[Any, Any]]) -> tuple[Any, Any]:
+def _listen(using: str) -> None:
+    if conf.listen:
+        listening.begin(str(using), _told, _memory.doubt_all)
+
+
+def _unavailable(error: Exception) -> RegistryUnavailable:
+    return RegistryUnavailable(f"The registry's database can't be asked: {error}")
+
+
+def _asked(using: str, ask: Callable[[str], _T]) -> _T:
     connection = connections[using]
     if is_sick(connection.alias):
         raise OperationalError(silence_of(connection.alias))

@@ -1,4 +1,6 @@
-"""Servers for the tests: gunicorn and uvicorn, with the site of the tests, on a socket that is made before they are."""
+"""Servers for the tests: gunicorn, uvicorn and daphne, with the site of the tests, on a socket that is made before they
+are.
+"""
 
 import http.client
 import json
@@ -18,6 +20,8 @@ __all__ = ["Server", "serving", "site_environment"]
 COMMANDS = {
     "gunicorn": "-m gunicorn tests.apps.site.servers:wsgi --bind fd://{fd} -k gthread --threads {threads} -w 1",
     "uvicorn": "-m uvicorn tests.apps.site.servers:asgi --fd {fd} --log-level warning --lifespan off",
+    "uvicorn with sockets": "-m uvicorn tests.apps.site.sockets:application --fd {fd} --log-level error --lifespan off",
+    "daphne with sockets": "-m daphne tests.apps.site.sockets:application --fd {fd} --verbosity 0",
 }
 
 

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from .views import api, customers, dashboard, tickets
+from .views import api, customers, dashboard, live, tickets
 
 urlpatterns = [
     path("", dashboard.DashboardView.as_view(), name="dashboard"),
@@ -17,5 +17,6 @@ urlpatterns = [
     path("customers/new/", customers.CustomerCreateView.as_view(), name="customer_new"),
     path("customers/<int:pk>/", customers.CustomerDetailView.as_view(), name="customer"),
     path("customers/<int:pk>/edit/", customers.CustomerUpdateView.as_view(), name="customer_edit"),
+    path("live/", live.changes, name="live"),
     path("api/tickets/", api.ticket_list, name="api_tickets"),
 ]

@@ -11,6 +11,7 @@ from example_project.accounts import DOMAINS, IN_THE_MAKING, PASSWORD, PAUSED, S
 from example_project.demo.databases import fresh
 from example_project.demo.server import manage, serving
 from tests.acceptance.browser import Person, chromium, missing
+from tests.acceptance.streaming import streaming
 from tools import postgres
 
 pytestmark = pytest.mark.skipif(bool(missing()) and not os.environ.get("CI"), reason=missing())
@@ -50,17 +51,24 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
+def live_port(port: int) -> Iterator[int]:
+    """The port of uvicorn, which serves the same, and streams."""
+    with streaming(SETTINGS) as streamer:
+        yield streamer.port
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture
-def person(browser: Any, port: int) -> Iterator[Callable[[], Person]]:
+def person(browser: Any, port: int) -> Iterator[Callable[..., Person]]:
     """Makes people, each with a browser profile of their own, whose browsers must have nothing to complain of."""
     people: list[Person] = []
 
-    def make() -> Person:
+    def make(port: int = port) -> Person:
         people.append(Person(browser, port))
         return people[-1]
 
@@ -145,6 +153,76 @@ def test_two_tenants_in_two_tabs(visitor: Person) -> None:
         assert (own in shown, other in shown) == (True, False)
     visitor.look("tickets", acme)
     assert [page.locator("html").get_attribute("data-accent") for page in (acme, globex)] == ["violet", "amber"]
+
+
+def ask_something(somebody: Person, host: str, subject: str, page: Any = None) -> None:
+    """Write down what somebody's first customer asks."""
+    page = page or somebody.page
+    somebody.go(host, "/tickets/new/", page)
+    page.get_by_label("Customer").select_option(index=1)
+    page.get_by_label("Subject").fill(subject)
+    page.get_by_label("Description").fill("As I said.")
+    page.locator("main [type=submit]").click()
+    page.get_by_role("heading", name=subject).wait_for()
+
+
+@pytest.mark.slow
+def test_new_tickets_appear(person: Callable[..., Person], live_port: int) -> None:
+    """A ticket that is made in one tab appears in the others of its help desk, and in no other's; tabs of a help desk
+    that is suspended say so.
+    """
+    acme, globex = person(live_port), person(live_port)
+    acme.log_in("acme", owner_of("acme"), PASSWORD)
+    globex.log_in("globex", owner_of("globex"), PASSWORD)
+    making, dashboard = acme.new_tab(), acme.new_tab()
+    acme.go("acme", "/tickets/")
+    acme.go("acme", "/", dashboard)
+    globex.go("globex", "/tickets/")
+    counts = [int(page.locator("#count").inner_text()) for page in (acme.page, globex.page)]
+    opened = int(dashboard.locator(".stat-open strong").inner_text())
+    acme.page.get_by_label("Search").fill("what is typed stays")
+
+    ask_something(acme, "acme", "Said by acme just now", making)
+
+    fresh = acme.page.locator("#list tr.fresh")
+    fresh.filter(has_text="Said by acme just now").wait_for()
+    dashboard.locator(".stat-open strong", has_text=str(opened + 1)).wait_for()
+    assert (fresh.count(), int(acme.page.locator("#count").inner_text())) == (1, counts[0] + 1)
+    assert acme.page.get_by_label("Search").input_value() == "what is typed stays"
+    acme.look("tickets-live")
+    acme.look("dashboard-live", dashboard)
+    ask_something(globex, "globex", "Said by globex just now", globex.new_tab())
+    globex.page.locator("#list tr.fresh").filter(has_text="Said by globex just now").wait_for()
+    assert int(globex.page.locator("#count").inner_text()) == counts[1] + 1
+    assert "acme just now" not in globex.page.content()
+    assert "globex just now" not in acme.page.content()
+
+    manage(SETTINGS, "tenant", "suspend", "acme")
+    try:
+        for page in (acme.page, dashboard):
+            page.get_by_role("heading", name="This help desk is paused").wait_for()
+        acme.complaints.clear()  # Of the refusals.
+        assert globex.page.locator("#list").is_visible()
+    finally:
+        manage(SETTINGS, "tenant", "resume", "acme")
+
+
+@pytest.mark.slow
+def test_new_tickets_appear_later_without_a_stream(visitor: Person) -> None:
+    """A server with threads does not stream: then a page asks now and then."""
+    visitor.log_in("globex", owner_of("globex"), PASSWORD)
+    shown, making = visitor.new_tab(), visitor.new_tab()
+    shown.clock.install()
+    with shown.expect_response("**/live/") as answered:
+        visitor.go("globex", "/tickets/", shown)
+    assert answered.value.status == 204
+
+    ask_something(visitor, "globex", "Who hears me?", making)
+
+    shown.wait_for_timeout(500)
+    assert "Who hears me?" not in shown.content()
+    shown.clock.fast_forward(16_000)
+    shown.locator("#list tr.fresh").filter(has_text="Who hears me?").wait_for()
 
 
 def test_a_session_is_refused_by_another_tenant(visitor: Person) -> None:

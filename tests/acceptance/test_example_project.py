@@ -1,13 +1,20 @@
 """The example project over HTTP: a real server in a process of its own, on databases of its own."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
+from threading import Event, Thread
 
+import environ
+import httpx
+import psutil
 import pytest
 
 from example_project.accounts import PASSWORD, STAFF, owner_of
@@ -16,6 +23,7 @@ from example_project.demo.server import ROOT, Server, manage, serving
 from example_project.demo.statements import complaints, read
 from example_project.demo.tour import API, key_headers, tour
 from example_project.demo.visitor import Visitor
+from tests.acceptance.streaming import Streamer, streaming
 from tools import postgres
 
 SETTINGS = "tests.acceptance.settings"
@@ -79,6 +87,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         manage(SETTINGS, "shell", "--verbosity=0", "--command", SET_UP)
         keys = {slug: manage(SETTINGS, "tenant", "run", slug, "--", "api_key", "test") for slug in ("acme", "globex")}
         yield Site(stack.enter_context(serving(SETTINGS, tmp_path_factory.mktemp("site"))), keys)
+
+
+@pytest.fixture(scope="module")
+def streamer(site: Site) -> Iterator[Streamer]:
+    with streaming(SETTINGS) as streamer:
+        yield streamer
 
 
 @pytest.mark.parametrize("slug", ["acme", "globex"])
@@ -170,6 +184,80 @@ def solved(owner: Visitor) -> int:
     found = re.search(r"stat-solved[^>]*><strong>(\d+)", owner.get("dashboard", "/").body)
     assert found
     return int(found[1])
+
+
+class Stream(Thread):
+    """Somebody's stream of events, which is read until a moment passes without any.
+
+    Attributes:
+        events: how many said that something changed.
+    """
+
+    def __init__(self, port: int, slug: str, cookies: httpx.Cookies) -> None:
+        super().__init__()
+        self.events = 0
+        self.listens = Event()
+        self._cookie = {"Cookie": f"sessionid={cookies['sessionid']}", "Host": f"{slug}.{BASE}"}
+        self._url = f"http://127.0.0.1:{port}/live/"
+
+    def run(self) -> None:
+        with (
+            suppress(httpx.ReadTimeout),
+            httpx.stream("GET", self._url, headers=self._cookie, timeout=httpx.Timeout(30, read=5)) as response,
+        ):
+            for line in response.iter_lines():
+                self.listens.set()
+                self.events += line.startswith("data:")
+
+
+def connections_of(streamer: Streamer) -> int:
+    """How many connections a server has to PostgreSQL."""
+    port = environ.Env.db_url_config(os.environ["DATABASE_URL"])["PORT"]
+    open_ones = psutil.Process(streamer.pid).net_connections("tcp")
+    return sum(bool(each.raddr) and each.raddr.port == port and each.status == "ESTABLISHED" for each in open_ones)
+
+
+@pytest.mark.slow
+def test_streams_tell_of_their_own_desk(site: Site, streamer: Streamer) -> None:
+    """However many streams are open, one connection listens at each database; a change is told to each stream of its
+    own desk, and to no other. Behind clients that go away nothing is left.
+    """
+    owners = {slug: site.owner(slug) for slug in ("acme", "globex", "initech")}
+    streams = {
+        slug: [Stream(streamer.port, slug, owner.client.cookies) for _ in range(10)] for slug, owner in owners.items()
+    }
+    for each in chain(*streams.values()):
+        each.start()
+    assert all(each.listens.wait(20) for each in chain(*streams.values()))
+    time.sleep(1)
+    assert connections_of(streamer) <= 4
+    # Who comes first is told that something may have changed before.
+    for each in chain(*streams.values()):
+        each.events = 0
+
+    owners["acme"].submit("reply", "/tickets/1/", {"body": "Told to acme.", "status": "pending"})
+
+    for each in chain(*streams.values()):
+        each.join()
+    assert {slug: {each.events for each in some} for slug, some in streams.items()} == {
+        "acme": {1},
+        "globex": {0},
+        "initech": {0},
+    }
+    deadline = time.monotonic() + 10
+    while (left := connections_of(streamer)) > 1:
+        assert time.monotonic() < deadline, f"{left} connections are left"
+        time.sleep(0.1)
+
+
+def test_streams_are_for_who_is_logged_in(site: Site, streamer: Streamer) -> None:
+    """Nobody else hears of anything, whoever they are elsewhere; a server with threads ends the stream at once."""
+    owner = site.owner("acme")
+    cookie = f"sessionid={owner.client.cookies['sessionid']}"
+    for slug, cookies in (("acme", ""), ("globex", cookie), ("initech", cookie)):
+        headers = {"Host": f"{slug}.{BASE}", "Cookie": cookies}
+        assert httpx.get(f"http://127.0.0.1:{streamer.port}/live/", headers=headers).status_code == 403
+    assert owner.get("stream", "/live/", 204).body == ""
 
 
 def test_json_is_for_a_key_of_the_tenant(site: Site) -> None:

@@ -25,5 +25,8 @@ urlpatterns = [
     path("apublic/", views.apublic_only),
     path("endless/", views.endless),
     path("aendless/", views.aendless),
+    path("asilent/", views.asilent),
+    path("afew/", views.afew),
+    path("afailing/", views.afailing),
     path("admin/", admin.site.urls),
 ]

@@ -224,12 +224,49 @@ async def aendless(request: HttpRequest) -> StreamingHttpResponse:
     async def events() -> AsyncIterator[str]:
         try:
             while True:
-                yield f"data: {json.dumps(await sync_to_async(seen)())}\n\n"
+                yield await _event()
                 await asyncio.sleep(0.01)
         finally:
             note_end()
 
     return StreamingHttpResponse(events(), content_type="text/event-stream")
+
+
+async def asilent(request: HttpRequest) -> StreamingHttpResponse:
+    """One event, and then none for a minute."""
+
+    async def events() -> AsyncIterator[str]:
+        try:
+            yield await _event()
+            await asyncio.sleep(60)
+        finally:
+            note_end()
+
+    return StreamingHttpResponse(events(), content_type="text/event-stream")
+
+
+async def afew(request: HttpRequest) -> StreamingHttpResponse:
+    """A stream of events that ends."""
+
+    async def events() -> AsyncIterator[str]:
+        for _ in range(3):
+            yield await _event()
+
+    return StreamingHttpResponse(events(), content_type="text/event-stream")
+
+
+async def afailing(request: HttpRequest) -> StreamingHttpResponse:
+    """A stream of events whose own time is up."""
+
+    async def events() -> AsyncIterator[str]:
+        yield await _event()
+        raise TimeoutError("on purpose")
+
+    return StreamingHttpResponse(events(), content_type="text/event-stream")
+
+
+async def _event() -> str:
+    return f"data: {json.dumps(await sync_to_async(seen)())}\n\n"
 
 
 def note_end() -> None:

@@ -26,6 +26,18 @@ def test_forgets_one_tenant_and_what_was_missing() -> None:
     assert memory.stale(HOOLI, 60) is None
 
 
+def test_a_doubt_is_news() -> None:
+    """Who asks again when there are news does so where a change may have been missed; what is being asked meanwhile is
+    remembered, to serve as stale.
+    """
+    memory = Memory()
+    news, changes = memory.news, memory.changes
+    memory.doubt_all()
+    assert (memory.news > news, memory.changes) == (True, changes)
+    memory.forget("hooli")
+    assert (memory.news > news + 1, memory.changes > changes) == (True, True)
+
+
 def test_doubted_answers_serve_as_stale_only() -> None:
     """After a gap in what is heard everything is asked anew; while that can't be done, the old answer serves."""
     memory = remembering()
