@@ -7,7 +7,6 @@ of a streaming response is produced within the tenant it is of, step by step.
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial
 from http import HTTPStatus
 from importlib import import_module
@@ -19,7 +18,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 
-from django_schemas.ambient import asteps_within, steps_within, within
+from django_schemas.ambient import Ambient, asteps_within, steps_within, within
 from django_schemas.health import Attempt, attempt
 from django_schemas.replicas import may_be_read
 
@@ -38,7 +37,7 @@ __all__ = ["TenantMiddleware"]
 
 _logger = logging.getLogger("tenancy.requests")
 
-_served: ContextVar[AbstractTenant | None] = ContextVar("tenancy_served", default=None)
+_served: Ambient[AbstractTenant] = Ambient("tenancy_served")
 """Whose request this is part of."""
 
 
@@ -161,10 +160,10 @@ def is_of_another(tenant: AbstractTenant) -> bool:
 
     Whoever made it would see the answer.
     """
-    around = _served.get()
-    if around is None or around.pk == tenant.pk:
+    around = _served.stack()
+    if not around or around[-1].pk == tenant.pk:
         return False
-    _logger.warning("A request for tenant %s was made within one of tenant %s: refused.", tenant.slug, around.slug)
+    _logger.warning("A request for tenant %s was made within one of tenant %s: refused.", tenant.slug, around[-1].slug)
     return True
 
 
@@ -190,12 +189,12 @@ def streamed_within(found: Resolution, response: HttpResponseBase, limits: Limit
 
 @contextmanager
 def _serving(tenant: AbstractTenant) -> Iterator[None]:
-    token = _served.set(tenant)
+    _served.enter(tenant)
     try:
         with tenant_context(tenant):
             yield
     finally:
-        _served.reset(token)
+        _served.leave(tenant)
 
 
 @contextmanager

@@ -439,7 +439,7 @@ def test_clients_that_vanish(uvicorn: Server, redis_url: str) -> None:
                 await ask(socket)
                 socket.transport.abort()
 
-    with redis.Redis(port=redis_url) as client:
+    with redis.Redis.from_url(redis_url) as client:
         asyncio.run(play())
         assert (client.keys(), client.pubsub_channels()) == ([], [])
 

@@ -16,8 +16,8 @@ from tests.serving import Server
 
 
 @pytest.fixture(scope="module")
-def server(provisioned: Any, redis_port: int) -> Iterator[Server]:
-    with running("uvicorn with sockets", redis_port, LISTEN=True, CACHE_TTL_S=600) as server:
+def server(provisioned: Any, redis_url: str) -> Iterator[Server]:
+    with running("uvicorn with sockets", redis_url, LISTEN=True, CACHE_TTL_S=600) as server:
         yield server
 
 
