@@ -1,6 +1,7 @@
 """Three tenants that have the same keys everywhere, and say in their rows who they are. Each test is rolled back."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,5 +63,7 @@ class Browser(Client):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, and no others that may be run with them."""
     for item in items:
-        item.add_marker(pytest.mark.django_db(databases="__all__"))
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.django_db(databases="__all__"))
