@@ -12,8 +12,8 @@ __all__ = ["write_page"]
 
 _INTRODUCTION = """# Benchmarks
 
-What this package costs, beside [django-tenants](https://pypi.org/project/django-tenants/),
-[django-pgschemas](https://pypi.org/project/django-pgschemas/), plain Django, and PostgreSQL itself. This page is
+What this package costs, beside [django-tenants](https://github.com/django-tenants/django-tenants),
+[django-pgschemas](https://github.com/lorinkoz/django-pgschemas), plain Django, and PostgreSQL itself. This page is
 written by `make bench BENCH_ARGS=--page`, from one run:
 
 {facts}
