@@ -6,6 +6,7 @@ that must commit takes the fixture `committed` instead, and undoes what it did.
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -65,8 +66,25 @@ def django_db_setup(
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():
+            _wait_for_others()
             connections.close_all()
             teardown_databases(config, verbosity=request.config.option.verbose - 1)
+
+
+def _wait_for_others(patience_s: float = 10) -> None:
+    """Wait until the sessions of threads and processes that have just ended are gone: a database in use isn't dropped."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline and any(map(_has_others, ("default", "shard2"))):
+        time.sleep(0.1)
+
+
+def _has_others(db: str) -> bool:
+    with connections[db].cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND backend_type = 'client backend')"
+        )
+        return cursor.fetchone() == (True,)
 
 
 @pytest.fixture(scope="session")

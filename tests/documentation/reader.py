@@ -7,7 +7,11 @@ from django.utils.module_loading import import_string
 
 __all__ = ["AFTERWARDS", "BEFORE", "RUN_ELSEWHERE", "START", "names"]
 
-RUN_ELSEWHERE = {"testing.md": "tests/testkit runs it, as tests"}
+RUN_ELSEWHERE = {
+    "apps.md": "tests/apps_of_others compares it with its project, which has the apps",
+    "live.md": "tests/integration/tenancy/test_channels runs it",
+    "testing.md": "tests/testkit runs it, as tests",
+}
 """Pages whose blocks are run by other tests, and by which."""
 
 START = {"adopting.md": "saas.before", "tutorial.md": "saas.before"}

@@ -57,6 +57,12 @@ def running(name: str, redis_url: str, databases: dict[str, Any] | None = None, 
 
 
 @pytest.fixture(scope="module")
+def redis_url(redis_url: str) -> str:
+    """A database of its own in the Redis of all tests."""
+    return redis_url.removesuffix("/0") + "/1"
+
+
+@pytest.fixture(scope="module")
 def servers(provisioned: Any, redis_url: str) -> Iterator[Callable[[str], Server]]:
     """Servers that listen, each started when it is first asked for."""
     with ExitStack() as stack:

@@ -127,18 +127,18 @@ def test_noted_for_many(tenants: Any, committed: None, sent: Any) -> None:
 def test_other_processes_are_told(tenants: Any, committed: None, settings: Any) -> None:
     """Each tenant is named to those that listen, in the way of a single change."""
     from django_schemas.apart import connect
-    from tenancy.listening import _heard
+    from tenancy.listening import heard
 
     listener = connect("default")
     with listener.cursor() as cursor:
         cursor.execute("LISTEN tenancy_registry")
     rows = list(Tenant.objects.filter(slug__in=("hooli", "umbrella")))
     note(rows, newest())
-    heard: list[str] = []
-    while len(heard) < len(rows):
-        heard += _heard(listener)
+    told: list[str] = []
+    while len(told) < len(rows):
+        told += [notice.payload for notice in heard(listener)]
     listener.close()
-    assert sorted(heard) == sorted(str(row.pk) for row in rows)
+    assert sorted(told) == sorted(str(row.pk) for row in rows)
 
 
 def test_only_written_by_its_functions(hooli: Tenant, django_capture_on_commit_callbacks: Any) -> None:
