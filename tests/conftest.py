@@ -72,7 +72,7 @@ def django_db_setup(
 
 
 def _wait_for_others(patience_s: float = 10) -> None:
-    """Wait until the sessions of threads and processes that have just ended are gone: a database in use isn't dropped."""
+    """Wait until sessions of threads and processes that just ended are gone: a database in use is not dropped."""
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline and any(map(_has_others, ("default", "shard2"))):
         time.sleep(0.1)
