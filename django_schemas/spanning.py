@@ -180,17 +180,19 @@ class Across(Generic[_M]):
         if queryset._fields is not None and query.group_by is not None and column not in query.annotation_select:
             raise FieldError(f"Across schemas, rows are grouped by schema too: values({column!r}, ...).")
 
-    @property
-    def _one_each(self) -> bool:
+    def _is_one_each(self, queryset: Any) -> bool:
         """Whether rows of two schemas may be the same, and are to be there once."""
-        queryset = self._queryset(self._sources[0])
         named = self._sources[0].column in queryset.query.annotation_select
         return bool(queryset.query.distinct) and queryset._fields is not None and not named
 
-    def __iter__(self) -> Iterator[_M]:
+    def _all(self) -> list[Any]:
+        """All rows, which are asked for once."""
         if self._rows is None:
             self._rows = list(self._fetch(None))
-        return iter(self._rows)
+        return self._rows
+
+    def __iter__(self) -> Iterator[_M]:
+        return iter(self._all())
 
     def __aiter__(self) -> AsyncIterator[_M]:
         async def rows() -> AsyncIterator[_M]:
@@ -214,7 +216,7 @@ class Across(Generic[_M]):
         if not querysets:
             return iter(())
         rows = rows_of(querysets, self._cut.stop, chunk_size)
-        if self._one_each:
+        if self._is_one_each(querysets[0]):
             rows = _first_of_each(rows)
         rows = islice(rows, self._cut.start, self._cut.stop)
         if querysets[0]._prefetch_related_lookups:
@@ -222,10 +224,10 @@ class Across(Generic[_M]):
         return (row for _, row in rows)
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return len(self._all())
 
     def __bool__(self) -> bool:
-        return any(True for _ in self)
+        return bool(self._all())
 
     @overload
     def __getitem__(self, key: int) -> _M: ...
@@ -288,7 +290,7 @@ class Across(Generic[_M]):
             return len(self._rows)
         if not self._sources:
             return 0
-        if self._one_each:
+        if self._is_one_each(self._queryset(self._sources[0])):
             return sum(1 for _ in self._fetch(2000))
         whole = type(self)(self.model, self._sources, self._steps)
         counts = whole._asked_of_each({"count": Count("*")}, lambda queryset: {"count": queryset.count()})

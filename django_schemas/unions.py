@@ -118,13 +118,13 @@ class _Part:
     """What one schema is asked, and what it answers.
 
     Args:
-        queryset: of that schema; not sliced.
+        queryset: of that schema, and its own: not sliced, and nobody else's.
         number: which it is in its statement.
     """
 
     def __init__(self, queryset: Any, number: int) -> None:
-        self.queryset = queryset._chain()
-        query = self.queryset._query = copy(queryset.query)
+        self.queryset = queryset
+        query = queryset._query = copy(queryset.query)
         self.compiler = query.get_compiler(using=queryset.db)
         self.compiler.__class__ = _part_compiler(cast(Hashable, type(self.compiler)))
         self.compiler.number = number
@@ -132,7 +132,7 @@ class _Part:
         self._row: Any = None
         self.compiler.execute_sql = self._rows
         query.get_compiler = lambda *args, **kwargs: self.compiler
-        self._objects = iter(self.queryset._iterable_class(self.queryset))
+        self._objects = iter(queryset._iterable_class(queryset))
 
     def _rows(self, *args: Any, **kwargs: Any) -> Iterator[list[Any]]:
         while True:
@@ -177,7 +177,7 @@ def rows_of(querysets: Sequence[Any], limit: int | None, chunk_size: int | None)
         the number of the queryset, and what it makes of the row.
     """
     answers = [_ask(numbered, limit, chunk_size) for numbered in _statements(querysets)]
-    if len(answers) > 1 and _ordered(querysets[0]):
+    if len(answers) > 1 and querysets[0].ordered:
         found: Iterator[Any] = merge(*(map(_with_key, answer) for answer in answers), key=lambda pair: pair[0])
         return (_made(answer) for _, answer in found)
     return map(_made, chain.from_iterable(answers))
@@ -197,14 +197,13 @@ def _made(answer: _Answer) -> tuple[int, Any]:
     return number, part.made_of(row)
 
 
-def _ordered(queryset: Any) -> bool:
-    return bool(queryset.ordered)
-
-
 def _statements(querysets: Sequence[Any]) -> Iterator[list[_Numbered]]:
     """Which querysets are asked in one statement: those of one database; where schemas have roles, each by itself."""
     by_database: dict[str, list[_Numbered]] = {}
-    for number, queryset in enumerate(querysets):
+    for number, each in enumerate(querysets):
+        queryset = each._chain()
+        # Asked once: replicas take turns, and the one that is found is the one to be asked.
+        queryset._db = queryset.db
         by_database.setdefault(queryset.db.text, []).append((number, queryset))
     for numbered in by_database.values():
         alias: SchemaAlias = numbered[0][1].db

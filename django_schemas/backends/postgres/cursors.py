@@ -19,18 +19,18 @@ class _Hearing:
     db: Any
 
     def _execute(self, sql: Any, params: Any, *ignored: Any) -> Any:
-        remark: Remark | None = self.db.remark
-        if remark is not None and isinstance(sql, str):
-            sql = remarked(sql, remark(), has_params=params is not None)
-        result = super()._execute(sql, params)  # type: ignore[misc]  # Django's
+        result = super()._execute(self._remarked(sql, params is not None), params)  # type: ignore[misc]  # Django's
         heard(self.db.alias)
         return result
 
     def _executemany(self, sql: Any, params: Any, *ignored: Any) -> Any:
+        return super()._executemany(self._remarked(sql, True), params)  # type: ignore[misc]  # Django's
+
+    def _remarked(self, sql: Any, has_params: bool) -> Any:
         remark: Remark | None = self.db.remark
-        if remark is not None and isinstance(sql, str):
-            sql = remarked(sql, remark(), has_params=True)
-        return super()._executemany(sql, params)  # type: ignore[misc]  # Django's
+        if remark is None or not isinstance(sql, str):
+            return sql
+        return remarked(sql, remark(), has_params=has_params)
 
 
 class HearingCursor(_Hearing, CursorWrapper):
