@@ -86,7 +86,7 @@ build: $(READY)  ## build the distribution into dist/
 test-wheel: build  ## run the tests against the wheel, in a folder without the sources
 	@rm -rf $(AWAY) && mkdir -p $(AWAY)
 	@git ls-files | grep -Ev '^(django_schemas|tenancy)/' | tar -c -T - | tar -x -C $(AWAY)
-	@$(MAKE) --no-print-directory -C $(AWAY) browser test WHEEL="$$(ls $(CURDIR)/dist/*.whl)"
+	@$(MAKE) --no-print-directory -C $(AWAY) browser $(VENV)/.ready-bench test WHEEL="$$(ls $(CURDIR)/dist/*.whl)"
 
 clean:  ## stop PostgreSQL, delete its data, the virtual environment and all that was built
 	@python=$$($(FIND_PYTHON)) && $$python -m tools.postgres remove

@@ -158,8 +158,9 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
         using = self._db
         if using is None:
             hints = self._hints
-            if placement is not None:
-                refuse_other(placement, hints.get("instance"))
+            if placement is not None and hints.get("instance") is not None:
+                refuse_other(placement, hints["instance"])  # It says where; routers are told what Django tells them.
+            elif placement is not None:
                 hints = {**hints, "placement": placement}
             using = (router.db_for_write if self._for_write else router.db_for_read)(self.model, **hints)
         return placed_using(self.model, using, placement)

@@ -153,11 +153,16 @@ def bouncer(pgbouncer_installed: None) -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """A Redis for all tests. Skip the test where it is missing, but fail in CI."""
+def redis_installed() -> None:
+    """Skip the test where Redis is missing, but fail in CI."""
     if server.program() is None:
         complain = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         complain("Redis is not installed: apt-get install redis-server, or your system's like of it.")
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_installed: None) -> Iterator[str]:
+    """A Redis for all tests."""
     with server.serving_redis() as url:
         yield url
 

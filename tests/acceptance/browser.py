@@ -76,7 +76,12 @@ class Person:
         self.go(host, "/login/" if host else "/admin/login/?next=/admin/", page)
         page.locator("[name=username]").fill(username)
         page.locator("[name=password]").fill(password)
-        page.locator("[type=submit]").click()
+        self.press(page.locator("[type=submit]"))
+
+    def press(self, what: Any) -> None:
+        """Click on a link or button that leads to another page, and wait until that is there."""
+        with what.page.expect_navigation():
+            what.click()
 
     def look(self, name: str, page: Any = None) -> None:
         """Check that a page fits a wide and a narrow window, and keep a picture of both where they are asked for."""

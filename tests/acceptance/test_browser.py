@@ -98,7 +98,7 @@ def sign_up(visitor: Person, company: str, email: str) -> str:
     visitor.page.get_by_label("Your e-mail").fill(email)
     visitor.page.get_by_label("Password").fill("anchor-and-9")
     subdomain = visitor.page.get_by_label("Address").input_value()
-    visitor.page.get_by_role("button", name="Open it").click()
+    visitor.press(visitor.page.get_by_role("button", name="Open it"))
     visitor.page.wait_for_url(visitor.url(subdomain, "/login/?new"))
     return subdomain
 
@@ -108,29 +108,29 @@ def test_from_sign_up_to_the_first_ticket(visitor: Person) -> None:
     page = visitor.page
     visitor.go("")
     visitor.look("landing")
-    page.get_by_role("link", name="Start with Ketch").click()
+    visitor.press(page.get_by_role("link", name="Start with Ketch"))
     visitor.look("signup")
 
     assert sign_up(visitor, "Fresh Fish", "ida@fresh.test") == "fresh-fish"
     visitor.look("login-new")
     page.get_by_label("E-mail").fill("ida@fresh.test")
     page.get_by_label("Password").fill("anchor-and-9")
-    page.get_by_role("button", name="Log in").click()
+    visitor.press(page.get_by_role("button", name="Log in"))
     visitor.look("dashboard-empty")
     page.locator(".menu summary").click()
     visitor.look("menu")
     assert "Ketch" in page.locator(".menu-list").inner_text()
-    page.get_by_role("link", name="Add a customer").click()
+    visitor.press(page.get_by_role("link", name="Add a customer"))
     page.get_by_label("Name").fill("Ada Lindqvist")
     page.get_by_label("E-mail").fill("ada@lindqvist.test")
     visitor.look("customer-form")
-    page.locator("main [type=submit]").click()
+    visitor.press(page.locator("main [type=submit]"))
     visitor.go("fresh-fish", "/tickets/new/")
     page.get_by_label("Customer").select_option(label="Ada Lindqvist")
     page.get_by_label("Subject").fill("The parcel arrived empty")
     page.get_by_label("Description").fill("There was only air in it.")
     visitor.look("ticket-form")
-    page.locator("main [type=submit]").click()
+    visitor.press(page.locator("main [type=submit]"))
 
     assert page.get_by_role("heading", name="The parcel arrived empty").is_visible()
     visitor.look("ticket")
@@ -162,7 +162,7 @@ def ask_something(somebody: Person, host: str, subject: str, page: Any = None) -
     page.get_by_label("Customer").select_option(index=1)
     page.get_by_label("Subject").fill(subject)
     page.get_by_label("Description").fill("As I said.")
-    page.locator("main [type=submit]").click()
+    somebody.press(page.locator("main [type=submit]"))
     page.get_by_role("heading", name=subject).wait_for()
 
 
@@ -266,7 +266,7 @@ def choose(staff: Person, slug: str, action: str) -> None:
     staff.go("", f"{TENANTS}?q={slug}")
     staff.page.locator(".action-select").check()
     staff.page.locator("select[name=action]").select_option(label=action)
-    staff.page.get_by_role("button", name="Go", exact=True).click()
+    staff.press(staff.page.get_by_role("button", name="Go", exact=True))
 
 
 @pytest.mark.slow
@@ -281,11 +281,11 @@ def test_suspend_in_the_admin(staff: Person, visitor: Person) -> None:
     choose(staff, "slow-payer", "Suspend")
     staff.page.get_by_label("Reason").fill("The bill of March is not paid")
     staff.look("admin-suspend")
-    staff.page.get_by_role("button", name="Suspend").click()
+    staff.press(staff.page.get_by_role("button", name="Suspend"))
     staff.page.get_by_text("Slow Payer was suspended.").wait_for()
     visitor.page.wait_for_timeout(300)
     assert visitor.go("slow-payer", "/login/") == 403
-    staff.page.get_by_role("link", name="Slow Payer").click()
+    staff.press(staff.page.get_by_role("link", name="Slow Payer"))
     staff.look("admin-tenant")
     row = staff.page.locator(".tenant-events tbody tr").first.inner_text()
     assert ("active → suspended" in row, STAFF in row, "The bill of March" in row) == (True, True, True)
@@ -305,13 +305,13 @@ def test_delete_and_restore_in_the_admin(staff: Person, visitor: Person) -> None
     shown = staff.page.locator(".tenant-facts").inner_text()
     assert ("Short Lived" in shown, "short-lived" in shown, "rows" in shown) == (True, True, True)
     staff.page.get_by_label("Type the slug of Short Lived").fill("short")
-    staff.page.get_by_role("button", name="Delete").click()
+    staff.press(staff.page.get_by_role("button", name="Delete"))
     assert staff.page.get_by_text("That is not the slug of Short Lived").is_visible()
     staff.look("admin-delete-mistyped")
     assert visitor.go("short-lived") == 200
 
     staff.page.get_by_label("Type the slug of Short Lived").fill("short-lived")
-    staff.page.get_by_role("button", name="Delete").click()
+    staff.press(staff.page.get_by_role("button", name="Delete"))
     staff.page.get_by_text("Short Lived was deleted.").wait_for()
     staff.look("admin-deleted")
     visitor.page.wait_for_timeout(300)
@@ -335,7 +335,7 @@ def create(staff: Person, name: str) -> None:
     staff.page.locator("[name=name]").fill(name)
     staff.page.locator("[name=db]").select_option("default")
     staff.look("admin-add")
-    staff.page.locator("[name=_save]").click()
+    staff.press(staff.page.locator("[name=_save]"))
     staff.page.wait_for_url("**/progress/")
 
 

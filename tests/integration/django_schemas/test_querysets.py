@@ -577,7 +577,7 @@ class Asked:
     hints: ClassVar[list[Any]] = []
 
     def db_for_read(self, model: Any, **hints: Any) -> None:
-        self.hints.append(hints["placement"])
+        self.hints.append(hints)
 
 
 def test_router_before_ours(acme: Place, globex: Place, settings: Any) -> None:
@@ -586,7 +586,18 @@ def test_router_before_ours(acme: Place, globex: Place, settings: Any) -> None:
     Asked.hints.clear()
     with globex.active():
         assert seen(acme(Car).objects.filter(name="Mini")) == [("Mini", "default.acme")]
-    assert {hint.placement for hint in Asked.hints} == {acme.placement}
+    assert {tuple(hints) for hints in Asked.hints} == {("placement",)}
+    assert {hints["placement"].placement for hints in Asked.hints} == {acme.placement}
+
+
+def test_router_before_ours_of_an_object(acme: Place, settings: Any) -> None:
+    """Where an object says where, another router is told what plain Django tells it, and nothing more."""
+    settings.DATABASE_ROUTERS = [f"{__name__}.Asked", *settings.DATABASE_ROUTERS]
+    owner = acme(Car).objects.get(name="Mini").owner
+    Asked.hints.clear()
+    assert seen(owner.car_set.filter(name="Mini")) == [("Mini", "default.acme")]
+    assert Asked.hints
+    assert all(hints == {"instance": owner} for hints in Asked.hints)
 
 
 def test_raw_with_all_that_it_takes(acme: Place, globex: Place) -> None:

@@ -33,6 +33,7 @@ from tenancy.exceptions import NoCurrentTenant
 from tenancy.models import Domain, Tenant
 from tests.apps.garage.models import Tag
 from tests.gate import Gate, gate_before
+from tests.queues.server import serving_redis
 from tests.serving import Server, serving
 
 SERVERS = ["uvicorn with sockets", "daphne with sockets"]
@@ -57,9 +58,10 @@ def running(name: str, redis_url: str, databases: dict[str, Any] | None = None, 
 
 
 @pytest.fixture(scope="module")
-def redis_url(redis_url: str) -> str:
-    """A database of its own in the Redis of all tests."""
-    return redis_url.removesuffix("/0") + "/1"
+def redis_url(redis_installed: None) -> Iterator[str]:
+    """A Redis of their own: subscriptions are seen in all databases of a server."""
+    with serving_redis() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
