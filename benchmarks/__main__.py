@@ -13,12 +13,13 @@ from typing import Any
 from .arena import installed_peers
 from .facts import facts
 from .figures import PEERS, Figure
-from .report import lines
-from .schedule import PARTS, QUICK, Schedule, run
+from .report import Report, lines
+from .scale_page import write_scale_page
+from .schedule import ALONE, PARTS, QUICK, Schedule, run
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def main() -> None:
@@ -26,11 +27,19 @@ def main() -> None:
     options = _parser().parse_args()
     found = json.loads(options.read.read_text()) if options.read else _measured(options)
     if options.page:
+        _write_pages(found["facts"], [Figure.from_row(row) for row in found["figures"]])
+
+
+def _write_pages(facts: dict[str, str], figures: list[Figure]) -> None:
+    """Write the page of what was measured, or both."""
+    scale = [figure for figure in figures if figure.part.startswith(ALONE)]
+    if scale:
+        write_scale_page(DOCS / "scale.md", facts, Report(scale))
+    if len(scale) < len(figures):
         # Needs matplotlib, which nothing else does.
         from .page import write_page
 
-        write_page(PAGE, found["facts"], [Figure.from_row(row) for row in found["figures"]])
-        print(f"{PAGE.relative_to(Path.cwd())} is written.")
+        write_page(DOCS / "benchmarks.md", facts, [figure for figure in figures if figure not in scale])
 
 
 def _measured(options: argparse.Namespace) -> dict[str, Any]:
@@ -49,13 +58,16 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("make bench", description="Measure; print medians, and ratios to the limit.")
-    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
+    parts = (*PARTS, ALONE)
+    parser.add_argument("--only", nargs="+", choices=parts, metavar="PART", help=f"of {', '.join(parts)}")
     parser.add_argument("--schemas", nargs="+", type=int, metavar="N", help="measure with so many schemas")
+    parser.add_argument("--tenants", type=int, metavar="N", help=f"of {ALONE}: in all; 10,000, or 100 with --quick")
+    parser.add_argument("--clusters", type=int, metavar="N", help=f"of {ALONE}: servers; 5, or 2 with --quick")
     parser.add_argument("--repeats", type=int, metavar="N", help="rounds; 3, or 1 with --quick")
     parser.add_argument("--quick", action="store_true", help="everything small: minutes, and rough figures")
     parser.add_argument("--without-peers", action="store_true", help="compare with the limit alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md and its plots")
+    parser.add_argument("--page", action="store_true", help="write the page of it, and its plots: see docs/")
     parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing: take the figures of --json FILE")
     return parser
 
@@ -71,6 +83,8 @@ def _schedule(options: argparse.Namespace) -> Schedule:
         schedule,
         parts=options.only or schedule.parts,
         repeats=options.repeats or schedule.repeats,
+        tenants=options.tenants or schedule.tenants,
+        clusters=options.clusters or schedule.clusters,
         peers=peers,
     )
 

@@ -6,13 +6,13 @@ from .arena import Arena
 from .databases import session
 from .figures import LIMIT, OURS, Figure
 
-__all__ = ["CONTENDERS", "measure"]
+__all__ = ["CATALOG", "CONTENDERS", "measure"]
 
 CONTENDERS = (OURS, LIMIT)
 TOUCHED = 200
 """Schemas all of whose tables one backend reads."""
 
-_CATALOG = "SELECT sum(pg_total_relation_size(oid)) / 1e6 FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace"
+CATALOG = "SELECT sum(pg_total_relation_size(oid)) / 1e6 FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace"
 _MEMORY = "SELECT sum(total_bytes) / 1e6 FROM pg_backend_memory_contexts"
 
 
@@ -32,7 +32,7 @@ def measure(arena: Arena, schemas: int, number: int) -> Iterator[Figure]:
     for name, values in times_ms.items():
         yield Figure("growth", "provisioning", name, values, schemas=schemas)
     with session(arena.url(OURS)) as own, own.cursor() as cursor:
-        cursor.execute(_CATALOG)
+        cursor.execute(CATALOG)
         (catalog_mb,) = cursor.fetchone() or (0,)
         yield Figure("growth", "catalog", OURS, [float(catalog_mb)], "MB", schemas=schemas)
         cursor.execute(_MEMORY)

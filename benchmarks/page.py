@@ -1,12 +1,12 @@
 """Writes docs/benchmarks.md and its plots from the figures of a run. The text here holds no figures: those change."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import fleet, plots
 from .figures import LIMIT, OURS, PEERS, Figure
-from .report import Report
+from .report import Report, number, table, with_ratio
 
 __all__ = ["write_page"]
 
@@ -121,7 +121,7 @@ def write_page(path: Path, facts: Mapping[str, str], figures: Sequence[Figure]) 
         figures: all of one run.
     """
     report, folder = Report(figures), path.with_suffix("")
-    introduction = _INTRODUCTION.format(facts=_table(("", ""), list(facts.items())))
+    introduction = _INTRODUCTION.format(facts=table(("", ""), list(facts.items())))
     sections = [section(report, folder) for section in _SECTIONS]
     path.write_text("\n".join([introduction, *filter(None, sections), _REST]))
 
@@ -139,14 +139,14 @@ def _provisioning(report: Report, folder: Path) -> str:
         for size in sizes:
             wanted = {"part": "provisioning", "schemas": size}
             value = report.median(**wanted, contender=name, task=task)
-            row += [_with_ratio(value, report.best([LIMIT], **wanted))]
+            row += [with_ratio(value, report.best([LIMIT], **wanted))]
             if value is not None:
                 panels.setdefault(_schemas(size), []).append((_called(name, task), name, value))
         rows.append(row)
     plots.bars(folder / "provisioning.svg", panels, "milliseconds")
     heads = ["", *(f"{_schemas(size)} in the database" for size in sizes)]
     picture = _picture("Milliseconds to make a tenant", "provisioning")
-    return "\n".join([_PROVISIONING, picture, _table(heads, rows), _PROVISIONING_NOTE])
+    return "\n".join([_PROVISIONING, picture, table(heads, rows), _PROVISIONING_NOTE])
 
 
 def _fleet(report: Report, folder: Path) -> str:
@@ -162,7 +162,7 @@ def _fleet(report: Report, folder: Path) -> str:
     heads = ["", "schemas", "processes", "limit", "ours", *PEERS.values(), "the faster of these, times ours"]
     notes = [_FLEET_NOTE.format(many=fleet.MANY, sample=fleet.SAMPLE), *_missed(report)]
     picture = _picture("Milliseconds for each tenant by number of schemas", "fleet")
-    return "\n".join([_FLEET, picture, _table(heads, rows), *notes])
+    return "\n".join([_FLEET, picture, table(heads, rows), *notes])
 
 
 def _missed(report: Report) -> Iterator[str]:
@@ -178,9 +178,9 @@ def _of_all(report: Report, task: str, schemas: int, processes: int) -> Iterator
     wanted = {"part": "fleet", "task": task, "schemas": schemas, "processes": processes}
     limit, ours = (report.median(**wanted, contender=name) for name in (LIMIT, OURS))
     for name in (LIMIT, OURS, *PEERS):
-        yield _with_ratio(report.median(**wanted, contender=name), limit)
+        yield with_ratio(report.median(**wanted, contender=name), limit)
     faster = report.best(PEERS, **wanted)
-    yield f"{_number(faster / ours)} x" if faster and ours else ""
+    yield f"{number(faster / ours)} x" if faster and ours else ""
 
 
 def _fleet_curves(report: Report, task: str) -> Iterator[plots.Curve]:
@@ -196,9 +196,9 @@ def _starting(report: Report, folder: Path) -> str:
     rows = []
     for size in report.sizes("starting"):
         plain, ours = (report.median(part="starting", schemas=size, contender=name) or 0 for name in ("plain", OURS))
-        rows.append([f"{size:,}", _number(plain), _number(ours), f"{ours - plain:+.2f}"])
+        rows.append([f"{size:,}", number(plain), number(ours), f"{ours - plain:+.2f}"])
     heads = ["schemas", "`migrate`", "`tenant migrate --all`", "difference"]
-    return "\n".join([_STARTING, _table(heads, rows)]) if rows else ""
+    return "\n".join([_STARTING, table(heads, rows)]) if rows else ""
 
 
 def _memory(report: Report, folder: Path) -> str:
@@ -211,11 +211,11 @@ def _memory(report: Report, folder: Path) -> str:
         ours = _median(report, part="many", schemas=size, task="memory")
         rows.append([f"{size:,}, of one table", "nothing to do", ours, *[""] * len(PEERS)])
     bound = [
-        f"Reading a row in each of {figure.schemas:,} schemas by `{figure.task}` adds {_number(figure.median)} MB."
+        f"Reading a row in each of {figure.schemas:,} schemas by `{figure.task}` adds {number(figure.median)} MB."
         for figure in report.having(part="memory")
     ]
-    table = _table(["schemas", "", OURS, *PEERS.values()], rows)
-    return "\n".join([_MEMORY, table, *bound]) if rows or bound else ""
+    grown = table(["schemas", "", OURS, *PEERS.values()], rows)
+    return "\n".join([_MEMORY, grown, *bound]) if rows or bound else ""
 
 
 def _growth(report: Report, folder: Path) -> str:
@@ -228,19 +228,19 @@ def _growth(report: Report, folder: Path) -> str:
         limit = report.median(**wanted, task="provisioning", contender=LIMIT)
         ours = report.median(**wanted, task="provisioning", contender=OURS)
         others = (_median(report, **wanted, task=task) for task in ("catalog", "backend, for each schema touched"))
-        rows.append([f"{size:,}", _with_ratio(limit, limit), _with_ratio(ours, limit), *others])
+        rows.append([f"{size:,}", with_ratio(limit, limit), with_ratio(ours, limit), *others])
     curves = [(name, name, _over_schemas(report, part="growth", task="provisioning", contender=name)) for name in _BOTH]
     plots.curves(folder / "growth.svg", {"Making one more tenant": curves}, "milliseconds", logarithmic=False)
     heads = ["schemas", "limit, ms", "ours, ms", "catalog, MB", "a backend, kB for each schema touched"]
     picture = _picture("Milliseconds to make one more tenant by number of schemas", "growth")
-    return "\n".join([_GROWTH, picture, _table(heads, rows)])
+    return "\n".join([_GROWTH, picture, table(heads, rows)])
 
 
 def _large(report: Report, folder: Path) -> str:
     found = report.having(part="large")
     limit = report.best([LIMIT], part="large")
-    rows = [[_called(figure.contender, figure.task), _with_ratio(figure.median, limit)] for figure in found]
-    return "\n".join([_LARGE, _table(["", "ms"], rows)]) if rows else ""
+    rows = [[_called(figure.contender, figure.task), with_ratio(figure.median, limit)] for figure in found]
+    return "\n".join([_LARGE, table(["", "ms"], rows)]) if rows else ""
 
 
 def _beside_plain(part: str, text: str) -> Callable[[Report, Path], str]:
@@ -252,10 +252,10 @@ def _beside_plain(part: str, text: str) -> Callable[[Report, Path], str]:
         for task in dict.fromkeys(figure.task for figure in report.having(part=part)):
             plain = report.median(part=part, task=task, contender="plain")
             sent = [_median(report, part=f"{part}, statements", task=task, contender=side) for side in sides]
-            times = [_with_ratio(report.median(part=part, task=task, contender=side), plain) for side in sides]
+            times = [with_ratio(report.median(part=part, task=task, contender=side), plain) for side in sides]
             rows.append([task, *times, " / ".join(filter(None, sent))])
         heads = ["", *({"plain": "plain Django", **PEERS}.get(side, side) for side in sides), "statements"]
-        return "\n".join([text, _table(heads, rows)]) if rows else ""
+        return "\n".join([text, table(heads, rows)]) if rows else ""
 
     return section
 
@@ -296,19 +296,4 @@ def _picture(text: str, name: str) -> str:
 
 def _median(report: Report, **wanted: Any) -> str:
     value = report.median(**wanted)
-    return "" if value is None else _number(value)
-
-
-def _with_ratio(value: float | None, base: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{_number(value)} ({value / base:.2f} x)" if base and value != base else _number(value)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
-    lines = [list(heads), ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines) + "\n"
+    return "" if value is None else number(value)

@@ -1,11 +1,11 @@
-"""What was found, as look-ups and as lines: ratios are made here, of medians of one run."""
+"""What was found, as look-ups, as lines and as cells of tables: ratios are made here, of medians of one run."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .figures import LIMIT, PEERS, Figure
 
-__all__ = ["Report", "lines"]
+__all__ = ["Report", "lines", "number", "table", "with_ratio"]
 
 
 class Report:
@@ -55,3 +55,21 @@ def lines(figures: Sequence[Figure]) -> Iterator[str]:
             f"{figure.part:18} {where:>14}  {figure.task:34} {how:12} {name:17}"
             f"{figure.median:10.2f} {figure.unit:3}{ratio}"
         )
+
+
+def with_ratio(value: float | None, base: float | None) -> str:
+    """A value and how many times a base it is, for a cell; empty if it was not measured."""
+    if value is None:
+        return ""
+    return f"{number(value)} ({value / base:.2f} x)" if base and value != base else number(value)
+
+
+def number(value: float) -> str:
+    """A number with three digits, or all that it has before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
+    """A table in Markdown."""
+    every = [list(heads), ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in every) + "\n"

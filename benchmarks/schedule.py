@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 
 import django
 
-from . import fleet, growth, large, many, provisioning, starting, visits
+from . import fleet, growth, large, many, provisioning, scale, starting, visits
 from .arena import Arena
 from .databases import Databases
 from .figures import Figure, of_rows
 
-__all__ = ["PARTS", "QUICK", "Schedule", "run"]
+__all__ = ["ALONE", "PARTS", "QUICK", "Schedule", "run"]
 
 PARTS = ("provisioning", "fleet", "starting", "growth", "large", "many", "requests", "orm", "memory")
+ALONE = "scale"
+"""A measurement that is made only where it is asked for: it takes as long as all others, and has a page of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Schedule:
         tables: of the large environment.
         migrations: of the large environment.
         many: schemas of the smallest app.
+        tenants: over several servers.
+        clusters: these servers.
     """
 
     parts: Sequence[str] = PARTS
@@ -51,6 +55,8 @@ class Schedule:
     tables: int = 200
     migrations: int = 300
     many: int = 10_000
+    tenants: int = 10_000
+    clusters: int = 5
 
     def sizes(self, part: str) -> Sequence[int]:
         """At how many schemas a part measures; none if it is not asked for."""
@@ -75,6 +81,8 @@ QUICK = Schedule(
     tables=20,
     migrations=30,
     many=200,
+    tenants=100,
+    clusters=2,
 )
 """Shows in a minute or two that all works; the figures are rough."""
 
@@ -89,6 +97,8 @@ def run(schedule: Schedule) -> Iterator[Figure]:
             yield from _visits(schedule, databases)
         if "many" in schedule.parts:
             yield from many.measure(databases, schedule.many)
+    if ALONE in schedule.parts:
+        yield from scale.measure(schedule.tenants, schedule.clusters)
     if "requests" in schedule.parts:
         yield from _requests()
     if "orm" in schedule.parts or "memory" in schedule.parts:

@@ -228,14 +228,18 @@ def another_standby(primary: int, home: Path | None = None) -> Iterator[tuple[Se
 
 
 @contextmanager
-def another_primary(home: Path | None = None) -> Iterator[tuple[Server, Path]]:
-    """Give a new server, of another major version if there are programs of one, for tests that need a second one.
+def another_primary(home: Path | None = None, *, same_major: bool = False) -> Iterator[tuple[Server, Path]]:
+    """Give a new server for those that need a second one: of another major version, if there are programs of one.
 
     As with `another_standby`, the programs come with it, to start it again.
+
+    Args:
+        home: Where it lives, instead of the folder of this checkout.
+        same_major: Of the same version instead.
     """
     with _locked(home or _home()) as home:
         found = list(_all_programs(home))
-        programs, major = next((each for each in found if each[1] != found[0][1]), found[0])
+        programs, major = next((each for each in found if not same_major and each[1] != found[0][1]), found[0])
         folder = Path(tempfile.mkdtemp(prefix=f"primary-{major}-", dir=home))
         folder.rmdir()
         _make(folder, partial(_init, programs))

@@ -52,6 +52,6 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 
-def database(engine: str) -> dict[str, Any]:
-    """The contender's database, by a backend. A connection is kept from one request to the next."""
-    return {**environ.Env.db_url_config(os.environ["DATABASE_URL"], engine=engine), "CONN_MAX_AGE": None}
+def database(engine: str, url: str | None = None) -> dict[str, Any]:
+    """The contender's database, by a backend; or another one. A connection is kept from one request to the next."""
+    return {**environ.Env.db_url_config(url or os.environ["DATABASE_URL"], engine=engine), "CONN_MAX_AGE": None}

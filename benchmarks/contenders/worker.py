@@ -67,10 +67,11 @@ WARM_UP = 10
 """Requests that are not timed: a process that was idle begins slowly."""
 
 
-def visit(worker: Contender, hosts: Sequence[str]) -> list[float]:
+def visit(worker: Contender, hosts: Sequence[str], warm_up: int = WARM_UP) -> list[float]:
     """Serve a request for each of some hosts; answer their microseconds."""
-    environs = [environ(host, "/1/") for host in (*hosts[:WARM_UP], *hosts)]
-    return [round(time_s * 1e6, 1) for time_s in time_wsgi(_handler(), environs)[WARM_UP:]]
+    first = hosts[:warm_up]
+    environs = [environ(host, "/1/") for host in (*first, *hosts)]
+    return [round(time_s * 1e6, 1) for time_s in time_wsgi(_handler(), environs)[len(first) :]]
 
 
 @cache
@@ -95,6 +96,10 @@ ORDERS: dict[str, Callable[..., Any]] = {
     "visit": visit,
     "register": other("register"),
     "learn": other("learn"),
+    "command": other("command"),
+    "look_up": other("look_up"),
+    "page": other("page"),
+    "touch": other("touch"),
 }
 
 

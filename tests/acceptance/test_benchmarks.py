@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import servers
 from benchmarks.databases import Databases, execute_each, session
 from benchmarks.figures import Figure
 from benchmarks.fleet import MIGRATIONS, take_back
 from benchmarks.report import Report, lines
+from benchmarks.scale import dumps, stages
+from benchmarks.scale_page import TABLES, write_scale_page
 from benchmarks.scripts import contents_of, script_of
+from tools import postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = """
@@ -49,6 +53,45 @@ def test_run(tmp_path: Path) -> None:
             assert found >= {"ours", "limit"}
     assert all(report.limit_of(figure) for figure in report.having(unit="ms"))
     assert made_for_shops() <= before
+
+
+@pytest.mark.slow
+def test_scale(tmp_path: Path) -> None:
+    """Tenants are spread over servers, measured at the first and at all of them, and told on a page; then the servers
+    are gone.
+    """
+    file, before = tmp_path / "scale.json", postgres.status()
+    options = ["--quick", "--only", "scale", "--tenants", "8", "--without-peers", "--json", file]
+    subprocess.run([sys.executable, "-m", "benchmarks", *options], cwd=ROOT, check=True)
+    assert postgres.status() == before
+    found = json.loads(file.read_text())
+    report = Report(Figure.from_row(row) for row in found["figures"])
+    assert stages(8, 2) == report.sizes("scale server") == [2, 8]
+    assert stages(10_000, 5) == [20, 1_000, 10_000]
+    for part in ("making", "fleet", "requests", "registry", "copies"):
+        assert report.sizes(f"scale {part}") == [2, 8]
+    (tables,) = report.having(part="scale server", task="tables", schemas=8)
+    # Four tenants on each; the first has the registry too.
+    assert tables.values[1] == 4 * TABLES < tables.values[0]
+    write_scale_page(tmp_path / "page.md", found["facts"], report)
+    page = (tmp_path / "page.md").read_text()
+    assert "8 tenants on 2 PostgreSQL servers" in page
+    assert "| `pg_dump` of a server |" in page
+    # What was not measured, since there were too few tables for it, is left out.
+    assert "| `max_locks_per_transaction` |" not in page
+
+
+def test_dump_of_too_many_tables() -> None:
+    """A server that has no room for the locks of a dump is given it, and is dumped then."""
+    with servers.running(1) as (machine,):
+        execute_each(machine.url, [f"CREATE TABLE t{number} (id bigint)" for number in range(1_200)])
+        servers.restart_s(machine, max_locks_per_transaction=10, max_connections=20)
+        report = Report(dumps(machine, 1_200))
+        assert report.median(part="scale copies", task="pg_dump of a server")
+        locked = report.median(part="scale locks", task="tables before it is refused")
+        assert locked
+        assert 200 <= locked < 1_200
+        assert report.having(part="scale locks", task="max_locks_per_transaction")[0].values == [64]
 
 
 def made_for_shops() -> set[str]:

@@ -1,0 +1,366 @@
+"""Writes docs/scale.md from the figures of a run: what was measured in tables, and what follows where the limits lie.
+
+A sentence that needs a figure which was not measured is left out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from .figures import OURS
+from .report import Report, number, table, with_ratio
+from .scale import CLOSE_EACH, COMMANDS, PAGES, STRANGERS
+
+__all__ = ["write_scale_page"]
+
+_INTRODUCTION = """# At scale
+
+{tenants} tenants on {clusters} PostgreSQL servers: what they cost, and where a schema for each tenant stops being a
+good idea. This page is written by `make bench BENCH_ARGS="--only scale --page"`, from one run:
+
+{facts}
+```console
+$ make bench BENCH_ARGS="--only scale --json scale.json"           # an hour or two, and 40 GB of disk until it ends
+$ make bench BENCH_ARGS="--only scale --tenants 300 --clusters 2"  # does it work? Minutes, and rough figures
+$ make bench BENCH_ARGS="--read scale.json --page"                 # this page anew
+```
+
+- A tenant is [the shop of the benchmarks](benchmarks.md#how-to-read-it): 25 tables and 90 indexes, and hardly a row.
+  Nothing was made smaller for the disk. Each was made by `Tenant.objects.create()`, and placed where there were fewest.
+- Each server is a process with a data folder of its own, on the loopback interface, as PostgreSQL comes (128 MB of
+  `shared_buffers`), but with 200 connections and `fsync` off. The registry is in the first.
+- **All of them, and the client, share one machine.** So what is told is how costs *grow* with the number of tenants.
+  Five real servers have five times the processors; a network adds its round trips.
+- The *load* says what the machine had to do in the last five minutes, before this began and at the end of each stage:
+  beyond two or three it was others' work. Compare within a table, and rather ratios than times.
+"""
+
+_MAKING = """## One tenant more
+
+Milliseconds in the median of the newest {sample} tenants, one after the other; in brackets, times the first row. The
+very first tenant of all took {first} ms: it runs the migrations and records [the blueprint](provisioning.md).
+"""
+_FLEET = """## The whole fleet
+
+`manage.py tenant migrate --all`, within a process that has started: seconds in all, milliseconds for each tenant, and
+what the process grew by. *AddField* is a column that is not null and has a default.
+"""
+_REQUESTS = """## A request
+
+A page with one query; microseconds, and times plain Django, which was asked in turn. *Remembered* are the same {sample}
+tenants, whatever the number of others. *Looked up each time*: nothing is remembered of them (`CACHE_TTL_S` of 0), which
+takes three statements more. *For the first time*: {strangers} others, one request each, of a process and over sessions
+that have not met them. The process looks the tenant up, and PostgreSQL reads what its catalog says of that table.
+"""
+_REGISTRY = """## The registry
+
+Milliseconds. The look-ups ask the database. The commands are called within a process that has started. *The admin's
+list* is its first page, of up to a hundred tenants with the size and the backlog of each.
+"""
+_SERVERS = """## A server
+
+The median of the servers. *Connecting* includes a first answer. *At rest* is what a server does while nobody asks it
+for anything, with `autovacuum` on, after all was vacuumed. *Starting anew* is one server's `fast` stop, and its start.
+"""
+_SESSIONS = """## A session's memory
+
+What a server's process has taken once one connection has read a row of each table in so many schemas, by the ORM; in
+megabytes, beside a connection that is closed after each {close_each} schemas.
+"""
+_COPIES = """## Copies
+
+Of one tenant, and of a whole server. `pg_dump -n` reads the catalog of all schemas first.
+"""
+
+_LIMITS = """## Where the limits lie
+
+It is the number of *tables on a server* that costs, more than that of tenants, and whatever the number of rows. Here it
+was up to {tables} on each: {per_server} tenants of 25 tables.
+"""
+
+_LIMIT_ROWS = (
+    (
+        "locks",
+        "One transaction could lock {locked} tables, since `max_locks_per_transaction` is 64, times 200 connections; "
+        "with the usual 100 it is half. `pg_dump` of more is refused.",
+        "Raise it before {locked_tenants} tenants of this size are on a server; {needed} was enough here. It takes a "
+        "restart, and some memory for each lock.",
+    ),
+    (
+        "`pg_dump` of a server",
+        "{dump_s} s and {dump_mb} MB for {tables} tables that are all but empty, in one transaction.",
+        "Physical backups (`pg_basebackup`, snapshots) do not mind tables. One tenant: `tenant export` took "
+        "{export_ms} ms, `pg_dump -n` {one_ms} ms.",
+    ),
+    (
+        "memory of sessions",
+        "{kept_kb} kB for each schema all of whose tables were read: {kept_mb} MB after {kept_schemas}, kept until the "
+        "session ends. 50 such sessions would take {fifty_gb} GB.",
+        "Close connections after some schemas: the most was {closed_mb} MB with {close_each}. The next reading of a "
+        "schema's tables then takes {cold_ms} ms instead of {warm_ms}. Or fewer sessions (a pooler), or processes that "
+        "serve some of the tenants only.",
+    ),
+    (
+        "the catalog",
+        "{catalog_kb} kB for each tenant, of {database_kb} kB in all, before it has rows: {catalog_mb} MB on a server.",
+        "Memory for it, since each new session and schema is read from there. Fewer tables for each tenant.",
+    ),
+    (
+        "vacuum",
+        "{vacuum_s} s for each table of a server once; left alone, {rest_s} s of processor in a minute.",
+        "More `autovacuum_max_workers`. A wraparound's vacuum visits every table, changed or not: watch "
+        "`age(relfrozenxid)`.",
+    ),
+    (
+        "migrations",
+        "A column for all took {add_s} s in two processes: as many times longer as there are more tenants.",
+        "[Deploy so that it does not matter](fleet.md#deploying-without-downtime); more processes (`--parallel`) where "
+        "there are more processors.",
+    ),
+    (
+        "connecting",
+        "{connecting_ms} ms, and {connecting_first_ms} with the first tenants.",
+        "Nothing: what a session reads as it begins does not grow with the tables.",
+    ),
+    (
+        "files",
+        "{files} in one folder of a server, which stopped and started again in {start_s} s.",
+        "Inodes; file systems and backups that do well with many small files. After a crash PostgreSQL syncs each of "
+        "them (`recovery_init_sync_method`), which was not measured.",
+    ),
+)
+
+_ADVICE = """
+What to do, in this order:
+
+1. **Fewer tables for each tenant.** Half the tables are half of nearly all of the above. Apps whose rows are no
+   tenant's own belong into the registry's environment.
+2. **More databases on more servers.** Nothing above looks across servers but the registry, and that is small. [To add
+   one](databases.md#to-add-a-database) takes settings and a restart; [moving](moving.md) takes tenants there while they
+   work. Two databases on *one* server halve what is each one's own (the catalog, a dump), and share the rest (locks,
+   files, memory).
+3. **A shared table** with a column for the tenant, where tenants are very many and tiny. A hundred thousand of this
+   size would be {hundred_gb} GB of empty tables, and {hundred_servers} servers like these, for what some tables with an
+   index hold. That is for other packages: this one is for tenants that are worth a schema. Both go together in one
+   project: trials in shared tables of the registry, a schema for who pays.
+4. **Citus** puts schemas on many servers behind one address. It takes over the placing; what tables cost each server
+   stays, and its coordinator knows those of all servers. It was not measured here.
+
+From these figures: up to some {round_tables} tables on a server, mind the locks for `pg_dump` and the memory of
+sessions; all else went on as with few. [A database that grew to 125,000](benchmarks.md#growing) took hardly longer to
+make a tenant. What lies beyond was not tried: rather take the next server.
+"""
+
+_REST = """## What was not measured
+
+- Several machines, a network, real disks, `fsync`; crash recovery.
+- Rows. What large tables cost is PostgreSQL's usual story, in a schema as elsewhere.
+- Many clients at once, and poolers; replicas, which replay the same catalog; logical decoding of so many tables.
+- Years of migrations, and what they leave in the catalog; a wraparound; `pg_upgrade`, which dumps the definition of
+  every table and makes it anew.
+- Databases of different size, and tenants that are moved while others are made.
+"""
+
+_REGISTRY_MS = (*COMMANDS, *PAGES)
+_OF_A_SERVER = (
+    ("tables", ""),
+    ("pg_class rows", ""),
+    ("pg_attribute rows", ""),
+    ("catalog", "MB"),
+    ("database", "MB"),
+    ("files", ""),
+    ("connecting", "ms"),
+    ("VACUUM (ANALYZE)", "s"),
+    ("processor in a minute at rest", "s"),
+    ("starting anew", "s"),
+)
+TABLES = 25
+"""Of a tenant."""
+
+
+def write_scale_page(path: Path, facts: Mapping[str, str], report: Report) -> None:
+    """Write the page.
+
+    Args:
+        path: of the page.
+        facts: under which circumstances it was measured.
+        report: the figures of one run.
+    """
+    values = _values(report)
+    facts = {**facts, "load": _loads(report)}
+    facts.pop("django-tenants", None)
+    facts.pop("django-pgschemas", None)
+    sections = (
+        _INTRODUCTION.format(facts=table(("", ""), list(facts.items())), **values),
+        _MAKING.format(**values) + "\n" + table(*_making(report)),
+        _FLEET + "\n" + table(*_fleet(report)),
+        _REQUESTS.format(**values) + "\n" + table(*_requests(report)),
+        _REGISTRY + "\n" + table(*_registry(report)),
+        _SERVERS + "\n" + table(*_servers(report)),
+        _SESSIONS.format(**values) + "\n" + table(*_sessions(report)),
+        _COPIES + "\n" + table(*_copies(report)),
+        _LIMITS.format(**values) + "\n" + table(("", "measured", "what to do"), list(_limits(values))),
+        _ADVICE.strip().format(**values) + "\n",
+        _REST,
+    )
+    path.write_text("\n".join(sections))
+
+
+def _values(report: Report) -> dict[str, str]:
+    """The figures that the text speaks of, as it writes them; those alone that were measured."""
+    sizes = report.sizes("scale server")
+    last = sizes[-1]
+
+    def of(part: str, task: str, schemas: int = last, processes: int = 1) -> float | None:
+        return report.median(part=f"scale {part}", task=task, schemas=schemas, processes=processes)
+
+    clusters = len(report.having(part="scale server", task="tables")[0].values)
+    kept = report.having(part="scale session", task="kept")
+    closed = report.having(part="scale session", task="closed now and then")
+    locked = report.median(part="scale locks", task="tables before it is refused")
+    rooms = report.having(part="scale locks", task="max_locks_per_transaction")
+    per_server = last / clusters
+    kept_kb = (kept[-1].median - kept[0].median) / (kept[-1].schemas - kept[0].schemas) * 1e3
+    catalog_kb, database_kb = (
+        _growth(report, task, sizes[0], last) * clusters / (last - sizes[0]) * 1e3 for task in ("catalog", "database")
+    )
+    tables = of("server", "tables") or 0
+    numbers = {
+        "tenants": last,
+        "sample": sizes[0],
+        "strangers": STRANGERS,
+        "round_tables": round(tables, -len(f"{tables:.0f}") + 1),
+        "clusters": clusters,
+        "per_server": per_server,
+        "first": of("making", "the very first", sizes[0]),
+        "tables": tables,
+        "locked": locked,
+        "locked_tenants": locked and locked / TABLES,
+        "needed": rooms[-1].median if rooms else None,
+        "dump_s": of("copies", "pg_dump of a server"),
+        "dump_mb": of("copies", "pg_dump of a server, memory"),
+        "export_ms": of("copies", "tenant export"),
+        "one_ms": of("copies", "pg_dump of one schema"),
+        "kept_kb": kept_kb,
+        "kept_mb": kept[-1].median,
+        "kept_schemas": kept[-1].schemas,
+        "fifty_gb": kept[-1].median * 50 / 1e3,
+        "close_each": CLOSE_EACH,
+        "closed_mb": max(figure.median for figure in closed),
+        "cold_ms": report.median(part="scale session", task="closed now and then, a schema"),
+        "warm_ms": report.median(part="scale session", task="kept, a schema again"),
+        "catalog_kb": catalog_kb,
+        "database_kb": database_kb,
+        "catalog_mb": of("server", "catalog"),
+        "vacuum_s": of("server", "VACUUM (ANALYZE)"),
+        "rest_s": of("server", "processor in a minute at rest"),
+        "add_s": of("fleet", "AddField", processes=2),
+        "connecting_ms": of("server", "connecting"),
+        "connecting_first_ms": of("server", "connecting", sizes[0]),
+        "files": of("server", "files"),
+        "start_s": of("server", "starting anew"),
+        "hundred_gb": database_kb / 10,
+        "hundred_servers": 100_000 / per_server,
+    }
+    return {name: number(value) for name, value in numbers.items() if value is not None}
+
+
+def _growth(report: Report, task: str, first: int, last: int) -> float:
+    at = [report.median(part="scale server", task=task, schemas=size) or 0 for size in (first, last)]
+    return at[1] - at[0]
+
+
+def _loads(report: Report) -> str:
+    """What the machine had to do, this run included."""
+    before, *then = (f"{figure.median:.1f}" for figure in report.having(part="scale load"))
+    return f"{before} before; {', '.join(then)} with it"
+
+
+def _making(report: Report) -> tuple[Sequence[str], list[list[str]]]:
+    rows = []
+    sizes = report.sizes("scale server")
+    base = report.median(part="scale making", task="one tenant", schemas=sizes[0])
+    for size in sizes:
+        wanted = {"part": "scale making", "schemas": size}
+        both = report.median(**wanted, task="on average since the last stage")
+        one = report.median(**wanted, task="one tenant")
+        rows.append([f"{size:,}", with_ratio(one, base), number(both) if both else ""])
+    return ("tenants", "one tenant, ms", "on average since the stage before, by two processes, ms"), rows
+
+
+def _fleet(report: Report) -> tuple[Sequence[str], list[list[str]]]:
+    rows = []
+    for task in ("nothing to do", "AddField"):
+        for size in report.sizes("scale fleet"):
+            wanted = {"part": "scale fleet", "schemas": size}
+            row = [task, f"{size:,}"]
+            for processes in (1, 2):
+                seconds = report.median(**wanted, task=task, processes=processes) or 0
+                row += [number(seconds), number(seconds / size * 1e3)]
+            grown = report.median(**wanted, task=f"{task}, memory") or 0
+            rows.append([*row, number(grown)])
+    return ("", "tenants", "s", "ms each", "two processes, s", "ms each", "memory, MB"), rows
+
+
+def _requests(report: Report) -> tuple[Sequence[str], list[list[str]]]:
+    rows = []
+    for size in report.sizes("scale requests"):
+        wanted = {"part": "scale requests", "schemas": size}
+        plain = report.median(**wanted, contender="plain")
+        ours = [
+            report.median(**wanted, contender=OURS, task=task)
+            for task in ("remembered", "looked up each time", "for the first time")
+        ]
+        rows.append([f"{size:,}", with_ratio(plain, plain), *(with_ratio(value, plain) for value in ours)])
+    return ("tenants", "plain Django", "remembered", "looked up each time", "for the first time"), rows
+
+
+def _over_sizes(report: Report, part: str, tasks: Mapping[str, str], scale: float = 1) -> list[list[str]]:
+    """A row for each task, with a column for each stage."""
+    rows = []
+    for task, label in tasks.items():
+        found = (report.median(part=part, task=task, schemas=size) for size in report.sizes("scale server"))
+        rows.append([label, *("" if value is None else number(value * scale) for value in found)])
+    return rows
+
+
+def _heads(report: Report, first: str = "") -> list[str]:
+    return [first, *(f"{size:,} tenants" for size in report.sizes("scale server"))]
+
+
+def _registry(report: Report) -> tuple[Sequence[str], list[list[str]]]:
+    look_ups = {f"a look-up by {way}": f"a look-up by {way}" for way in ("slug", "host")}
+    commands = {task: f"`manage.py {task}`" if task.startswith("tenant") else task for task in _REGISTRY_MS}
+    rows = _over_sizes(report, "scale registry", look_ups, 1e-3) + _over_sizes(report, "scale registry", commands)
+    return _heads(report), rows
+
+
+def _servers(report: Report) -> tuple[Sequence[str], list[list[str]]]:
+    tasks = {task: f"{task}, {unit}" if unit else task for task, unit in _OF_A_SERVER}
+    return _heads(report, "each server"), _over_sizes(report, "scale server", tasks)
+
+
+def _sessions(report: Report) -> tuple[Sequence[str], list[list[str]]]:
+    rows = []
+    for kept in report.having(part="scale session", task="kept"):
+        closed = report.median(part="scale session", task="closed now and then", schemas=kept.schemas)
+        rows.append([f"{kept.schemas:,}", number(kept.median), number(closed or 0)])
+    heads = ("schemas", "never closed, MB", f"closed after {CLOSE_EACH} each, MB")
+    return heads, rows
+
+
+def _copies(report: Report) -> tuple[Sequence[str], list[list[str]]]:
+    tasks = {
+        "tenant export": "`tenant export`, ms",
+        "pg_dump of one schema": "`pg_dump -n`, ms",
+        "pg_dump of a server": "`pg_dump` of a server, s",
+        "pg_dump of a server, memory": "memory of that, MB",
+    }
+    return _heads(report), _over_sizes(report, "scale copies", tasks)
+
+
+def _limits(values: Mapping[str, str]) -> Iterator[Sequence[str]]:
+    for name, *texts in _LIMIT_ROWS:
+        try:
+            yield [name, *(text.format(**values) for text in texts)]
+        except KeyError:
+            continue
