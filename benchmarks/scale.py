@@ -8,9 +8,9 @@ that what they and their sessions remember is that stage's alone.
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
@@ -20,6 +20,7 @@ from .contenders.process import Process
 from .databases import session
 from .figures import LIMIT, OURS, Figure
 from .fleet import TASKS, take_back
+from .scripts import script_of
 from .servers import Cluster
 
 __all__ = ["CLOSE_EACH", "COMMANDS", "PAGES", "STRANGERS", "dumps", "measure", "stages"]
@@ -28,8 +29,8 @@ SERVER = "server"
 """Whose figures these are that are no contender's: there is a value of each server."""
 SAMPLE = 20
 """Tenants that are made, and asked for, one after the other at each stage."""
-CHUNK = 100
-"""Tenants that are made over one session."""
+CHUNK = 500
+"""Tenants that one process makes, so that its sessions do not grow for ever."""
 STRANGERS = 500
 """Tenants each of which is asked for once."""
 CLOSE_EACH = 100
@@ -55,8 +56,14 @@ _PLACES = "SELECT db, schema_name FROM registry.tenancy_tenant ORDER BY slug"
 
 
 def stages(tenants: int, clusters: int) -> list[int]:
-    """At which numbers of tenants it is measured: at the first there is one on each server."""
-    first = max(min(SAMPLE, tenants // 20), clusters)
+    """At which numbers of tenants it is measured: at the first there is one on each server.
+
+    Raises:
+        ValueError: there are too few tenants to tell anything by.
+    """
+    if tenants < 4 * clusters:
+        raise ValueError(f"{tenants} tenants are too few for {clusters} servers: have four times as many at least.")
+    first = max(min(SAMPLE, tenants // 20), clusters, 2)
     return sorted({first, max(tenants // 10, first), tenants})
 
 
@@ -79,7 +86,7 @@ def measure(tenants: int, clusters: int) -> Iterator[Figure]:
             print(f"With {size:,} tenants on {clusters} servers:", file=sys.stderr, flush=True)
             yield from _grow(machines, names[made : size - sample], size)
             with _process(machines) as process:
-                yield from _make(process, names[size - sample : size], size)
+                yield from _make(process, machines, names[size - sample : size], size)
                 yield from _registry(process, names[:sample], size)
                 yield from _copies(process, machines[-1], _places(machines)[-1][0], size)
             made = size
@@ -91,10 +98,20 @@ def measure(tenants: int, clusters: int) -> Iterator[Figure]:
         yield from _sessions(machines)
 
 
-@contextmanager
-def _process(machines: Sequence[Cluster], **environment: str) -> Iterator[Process]:
+def _process(machines: Sequence[Cluster], **environment: str) -> AbstractContextManager[Process]:
+    """Ours, over all servers."""
     first, *others = [machine.url for machine in machines]
-    process = Process("scale", first, {"BENCH_MORE_DATABASES": ",".join(others), **environment})
+    return _ended("scale", first, {"BENCH_MORE_DATABASES": ",".join(others), **environment})
+
+
+def _limit(url: str) -> AbstractContextManager[Process]:
+    """The limit, or plain Django, in one database."""
+    return _ended(LIMIT, url, {})
+
+
+@contextmanager
+def _ended(name: str, url: str, environment: Mapping[str, str]) -> Iterator[Process]:
+    process = Process(name, url, environment)
     try:
         yield process
     finally:
@@ -105,42 +122,55 @@ def _grow(machines: Sequence[Cluster], names: Sequence[str], size: int) -> Itera
     """Make tenants in two processes at once."""
     if not names:
         return
-    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)][::-1]
 
-    def work(process: Process) -> None:
-        with suppress(IndexError):
-            while True:
-                process.order("provision", names=chunks.pop(), way="blueprint")
+    def work(start: int) -> None:
+        with _process(machines) as process:
+            process.order("provision", names=names[start : start + CHUNK], way="blueprint")
 
     start_s = perf_counter()
-    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
-        list(pool.map(work, [stack.enter_context(_process(machines)) for _ in range(2)]))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(0, len(names), CHUNK)))
     ms = (perf_counter() - start_s) * 1e3 / len(names)
     yield Figure("scale making", "on average since the last stage", OURS, [ms], "ms", size, processes=2)
 
 
-def _make(process: Process, names: Sequence[str], size: int) -> Iterator[Figure]:
-    """Make tenants one after the other. The very first records the blueprint, which all others use."""
-    times_ms = process.order("provision", names=names, way="blueprint")
+def _make(process: Process, machines: Sequence[Cluster], names: Sequence[str], size: int) -> Iterator[Figure]:
+    """Make tenants in turn with the limit, which is as many schemas of the same contents on a server.
+
+    The very first tenant records the blueprint, which all others use.
+    """
+    first, *others = names
+    first_ms = process.order("provision", names=[first], way="blueprint")
     if len(names) == size:
-        yield Figure("scale making", "the very first", OURS, times_ms[:1], "ms", size)
-    yield Figure("scale making", "one tenant", OURS, times_ms[len(names) == size :] or times_ms, "ms", size)
+        yield Figure("scale making", "the very first", OURS, first_ms, "ms", size)
+    times_ms: dict[str, list[float]] = {LIMIT: [], OURS: []}
+    with _limit(machines[0].url) as limit:
+        limit.order("learn", **_template(machines))
+        limit.order("provision", names=[f"limit_{first}"], way="script")
+        for name in others:
+            times_ms[LIMIT] += limit.order("provision", names=[f"limit_{name}"], way="script")
+            times_ms[OURS] += process.order("provision", names=[name], way="blueprint")
+    for who, values in times_ms.items():
+        yield Figure("scale making", "one tenant", who, values, "ms", size)
+
+
+def _template(machines: Sequence[Cluster]) -> dict[str, str]:
+    """Some tenant's schema, as the script that makes it."""
+    machine, schema = next((each, names[0]) for each, names in zip(machines, _places(machines), strict=True) if names)
+    with session(machine.url) as own, own.cursor() as cursor:
+        return {"script": script_of(cursor, schema), "template": schema}
 
 
 def _requests(
     machines: Sequence[Cluster], plain: str, names: Sequence[str], sample: int, size: int
 ) -> Iterator[Figure]:
     """Have the same few tenants be asked for, whatever the number of others; then each of others once."""
-    with ExitStack() as stack:
-        processes = {
-            OURS: stack.enter_context(_process(machines)),
-            "looked up": stack.enter_context(_process(machines, BENCH_CACHE_TTL_S="0")),
-            "plain": Process(LIMIT, plain),
-        }
-        stack.callback(processes["plain"].end)
+    looking_up = _process(machines, BENCH_CACHE_TTL_S="0")
+    with _process(machines) as ours, looking_up as looked_up, _limit(plain) as limit:
+        processes = {OURS: ours, "looked up": looked_up, "plain": limit}
         found = visits.take_turns(processes, names[:sample])
-        hosts = processes[OURS].order("open", names=names[sample : sample + STRANGERS])
-        found["first"] = processes[OURS].order("visit", hosts=hosts, warm_up=0)
+        hosts = ours.order("open", names=names[sample : sample + STRANGERS])
+        found["first"] = ours.order("visit", hosts=hosts, warm_up=0)
     for task, name in (("remembered", OURS), ("looked up each time", "looked up"), ("for the first time", "first")):
         if found[name]:
             yield Figure("scale requests", task, "plain", found["plain"], "us", size)

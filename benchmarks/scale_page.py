@@ -6,7 +6,7 @@ A sentence that needs a figure which was not measured is left out.
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .figures import OURS
+from .figures import LIMIT, OURS
 from .report import Report, number, table, with_ratio
 from .scale import CLOSE_EACH, COMMANDS, PAGES, STRANGERS
 
@@ -36,8 +36,8 @@ $ make bench BENCH_ARGS="--read scale.json --page"                 # this page a
 
 _MAKING = """## One tenant more
 
-Milliseconds in the median of the newest {sample} tenants, one after the other; in brackets, times the first row. The
-very first tenant of all took {first} ms: it runs the migrations and records [the blueprint](provisioning.md).
+Milliseconds for the newest {sample} tenants in the median, in turn with [the limit](benchmarks.md#how-to-read-it), and
+times that. The very first of all took {first} ms: it runs the migrations and records [the blueprint](provisioning.md).
 """
 _FLEET = """## The whole fleet
 
@@ -277,14 +277,12 @@ def _loads(report: Report) -> str:
 
 def _making(report: Report) -> tuple[Sequence[str], list[list[str]]]:
     rows = []
-    sizes = report.sizes("scale server")
-    base = report.median(part="scale making", task="one tenant", schemas=sizes[0])
-    for size in sizes:
+    for size in report.sizes("scale making"):
         wanted = {"part": "scale making", "schemas": size}
-        both = report.median(**wanted, task="on average since the last stage")
-        one = report.median(**wanted, task="one tenant")
-        rows.append([f"{size:,}", with_ratio(one, base), number(both) if both else ""])
-    return ("tenants", "one tenant, ms", "on average since the stage before, by two processes, ms"), rows
+        limit, ours = (report.median(**wanted, task="one tenant", contender=name) for name in (LIMIT, OURS))
+        both = report.median(**wanted, processes=2)
+        rows.append([f"{size:,}", with_ratio(limit, limit), with_ratio(ours, limit), number(both) if both else ""])
+    return ("tenants", LIMIT, OURS, "since the stage before, by two processes"), rows
 
 
 def _fleet(report: Report) -> tuple[Sequence[str], list[list[str]]]:

@@ -29,11 +29,6 @@ _STAFF = "staff"
 class Worker(OneDatabase):
     """Tenants over several databases."""
 
-    def prepare(self, way: str, number: int) -> None:
-        """The same over new sessions: what they keep of schemas is to be that of so many."""
-        super().prepare(way, number)
-        connections.close_all()
-
     def open(self, names: Sequence[str]) -> list[str]:
         """The hosts: the tenants are there."""
         return [f"{name}.bench.localhost" for name in names]
