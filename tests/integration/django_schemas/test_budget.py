@@ -98,6 +98,30 @@ def test_a_request_is_told() -> None:
         assert DB not in health._inquiries
 
 
+def test_two_who_want_what_the_other_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that each hold the only connection to a database, and want the other's, do not wait for ever."""
+    connections["default"].close()
+    for db in (DB, "default"):
+        monkeypatch.setitem(connections[db].settings_dict, "MAX_CONNECTIONS", 1)
+    begun = Barrier(2)
+
+    def want(first: str, second: str) -> bool:
+        try:
+            with transaction.atomic(first):
+                begun.wait(10)
+                connections[second].ensure_connection()
+        except TooManyConnections:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        got = list(pool.map(want, (DB, "default"), ("default", DB)))
+    assert got != [True, True]
+    assert pid()
+
+
 def test_copies_count() -> None:
     """A connection that is copied has a place of its own."""
     first, second = connections[DB].copy(), connections[DB].copy()
