@@ -45,30 +45,21 @@ class Budget:
                 answer, so that none will be.
             OperationalError: the driver's; within a request, once it is known that the database does not answer.
         """
-        patience_s = REQUEST_S if watched() else PATIENCE_S
-        deadline = monotonic() + patience_s
+        deadline = monotonic() + (REQUEST_S if watched() else PATIENCE_S)
+        taken = []
         with self.changed:
             self._holders.discard(connection)
-            while sum(map(_is_open, self._holders)) >= most:
-                if self._resting:
-                    # From here on it is this thread's alone: its owner finds that it is not resting any more.
-                    other = self._resting.pop()
-                    raw = other.connection
-                    self._holders.discard(other)
-                    break
-                if watched() and is_sick(self._db):
-                    raise connection.Database.OperationalError(silence_of(self._db))
-                left_s = deadline - monotonic()
-                if left_s <= 0 or (watched() and is_silent(self._db)):
-                    raise TooManyConnections(
-                        f"All {most} connections of this process to database {self._db!r} are in use: raise "
-                        "MAX_CONNECTIONS, or let fewer threads ask it at a time."
-                    )
-                self.changed.wait(min(left_s, _STEP_S))
-            else:
-                raw = None
+            while self._is_full(most):
+                other = next(filter(_is_open, self._resting), None)
+                if other is None:
+                    self._wait(connection, most, deadline)
+                    continue
+                # Its owner finds that it is not resting any more, so from here on it is this thread's alone.
+                self._resting.discard(other)
+                self._holders.discard(other)
+                taken.append(other.connection)
             self._holders.add(connection)
-        if raw is not None:
+        for raw in taken:
             raw.close()
 
     def give_back(self, connection: Any) -> None:
@@ -90,6 +81,20 @@ class Budget:
             was_left = connection in self._resting
             self._resting.discard(connection)
             return was_left
+
+    def _is_full(self, most: int) -> bool:
+        return sum(map(_is_open, self._holders)) >= most
+
+    def _wait(self, connection: Any, most: int, deadline: float) -> None:
+        if watched() and is_sick(self._db):
+            raise connection.Database.OperationalError(silence_of(self._db))
+        left_s = deadline - monotonic()
+        if left_s <= 0 or (watched() and is_silent(self._db)):
+            raise TooManyConnections(
+                f"All {most} connections of this process to database {self._db!r} are in use: raise MAX_CONNECTIONS, or "
+                "let fewer threads ask it at a time."
+            )
+        self.changed.wait(min(left_s, _STEP_S))
 
 
 def _is_open(connection: Any) -> bool:

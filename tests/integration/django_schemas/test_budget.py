@@ -210,11 +210,12 @@ def test_broken_connections() -> None:
 
 def test_refused_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who gets none from the server leaves its place to others."""
-    settings = connections[DB].settings_dict
+    refused = []
     for _ in range(3):
         with monkeypatch.context() as patch, pytest.raises(OperationalError) as caught:
-            patch.setitem(settings, "PORT", 1)
-            pid()
+            patch.setitem(connections[DB].settings_dict, "PORT", 1)
+            refused.append(connections[DB].copy())
+            refused[-1].ensure_connection()
         assert not isinstance(caught.value, TooManyConnections)
     assert pid()
 
@@ -244,15 +245,41 @@ def test_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fork() -> None:
     """A process that was copied while a thread looked for a place looks for its own."""
-    with budget_of(DB).changed:
+    looking, ended = Event(), Event()
+
+    def look() -> None:
+        with budget_of(DB).changed:
+            looking.set()
+            ended.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(look)
+        looking.wait(10)
         child = os.fork()
         if not child:
-            try:
-                pid()
-            finally:
-                # Its parent's connections are left alone.
-                os._exit(0 if budget_of(DB).changed.acquire(blocking=False) else 1)
+            # Its parent's connections are left alone.
+            os._exit(0 if budget_of(DB).changed.acquire(timeout=2) else 1)
+        ended.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.slow
+def test_a_sick_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a database is known not to answer, nobody waits in a request for those who have its connections."""
+    settings = connections[DB].settings_dict
+    with gate_before(int(settings["PORT"])) as gate, monkeypatch.context() as patch:
+        patch.setitem(settings, "HOST", "127.0.0.1")
+        patch.setitem(settings, "PORT", gate.port)
+        with held(2):
+            gate.refuses = True
+            health._doubt(DB)
+            deadline = time.monotonic() + 3
+            while not is_sick(DB):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert ask() < LOOK_S
+        gate.refuses = False
+        health.stop_watching()
 
 
 @pytest.mark.slow

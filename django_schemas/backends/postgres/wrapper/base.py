@@ -82,10 +82,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def connect(self) -> None:
         """Connect; a request to a database that is known not to answer is told so at once."""
-        if watched() and is_sick(self.alias):
-            raise self.Database.OperationalError(silence_of(self.alias))
         self._take_place()
         try:
+            if watched() and is_sick(self.alias):
+                raise self.Database.OperationalError(silence_of(self.alias))
             super().connect()
         finally:
             if self.connection is None:
@@ -99,12 +99,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.resting:
             self._resume()
         super().ensure_connection()
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self.resting:
-            self._resume()
-        super().close()
 
     def _close(self) -> None:
         raw: Any = self.connection
@@ -142,7 +136,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.budget = budget
 
     def _give_place_back(self) -> None:
-        budget, self.budget = self.budget, None
+        budget, self.budget, self.resting = self.budget, None, False
         if budget is not None:
             budget.give_back(self)
 
