@@ -91,8 +91,8 @@ class Budget:
         left_s = deadline - monotonic()
         if left_s <= 0 or (watched() and is_silent(self._db)):
             raise TooManyConnections(
-                f"All {most} connections of this process to database {self._db!r} are in use: raise MAX_CONNECTIONS, or "
-                "let fewer threads ask it at a time."
+                f"All {most} connections of this process to database {self._db!r} are in use: "
+                "raise MAX_CONNECTIONS, or let fewer threads ask it at a time."
             )
         self.changed.wait(min(left_s, _STEP_S))
 
