@@ -23,7 +23,7 @@ from .fleet import TASKS, take_back
 from .scripts import script_of
 from .servers import Cluster
 
-__all__ = ["CLOSE_EACH", "COMMANDS", "PAGES", "STRANGERS", "dumps", "measure", "stages"]
+__all__ = ["COMMANDS", "PAGES", "RECYCLED", "STRANGERS", "dumps", "measure", "stages"]
 
 SERVER = "server"
 """Whose figures these are that are no contender's: there is a value of each server."""
@@ -33,8 +33,8 @@ CHUNK = 500
 """Tenants that one process makes, so that its sessions do not grow for ever."""
 STRANGERS = 500
 """Tenants each of which is asked for once."""
-CLOSE_EACH = 100
-"""Schemas after which a connection is closed, where that is tried."""
+RECYCLED = 100
+"""Schemas that a connection may see, where that is tried."""
 TOUCHED_AGAIN = 50
 """Schemas that a session reads again."""
 MARKS = (1, 10, 50, 100, 200, 500, 1_000, 2_000, 5_000)
@@ -244,16 +244,15 @@ def _servers(machines: Sequence[Cluster], size: int, rest_s: float) -> Iterator[
 
 
 def _sessions(machines: Sequence[Cluster]) -> Iterator[Figure]:
-    """Have a session read all tables of more and more schemas, and one that is closed now and then."""
+    """Have a session read all tables of more and more schemas, and sessions that see a number of them at most."""
     schemas = _places(machines)[-1]
     marks = [mark for mark in MARKS if mark < len(schemas)] + [len(schemas)]
     again = schemas[:TOUCHED_AGAIN]
     database = _alias(len(machines))
-    for task, close_each in (("kept", 0), ("closed now and then", CLOSE_EACH)):
-        with _process(machines) as process:
-            order = {"db": database, "close_each": close_each}
-            found = process.order("touch", schemas=schemas, marks=marks, **order)
-            twice = process.order("touch", schemas=again, marks=[len(again)], **order) if not close_each else []
+    for task, most in (("kept", 0), ("recycled", RECYCLED)):
+        with _process(machines, BENCH_MAX_SCHEMAS=str(most)) as process:
+            found = process.order("touch", db=database, schemas=schemas, marks=marks)
+            twice = process.order("touch", db=database, schemas=again, marks=[len(again)]) if not most else []
         for row in found:
             yield Figure("scale session", task, SERVER, [row["mb"]], "MB", row["schemas"])
         yield Figure("scale session", f"{task}, a schema", OURS, [found[-1]["ms"]], "ms", len(schemas))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .figures import LIMIT, OURS
 from .report import Report, number, table, with_ratio
-from .scale import CLOSE_EACH, COMMANDS, PAGES, STRANGERS
+from .scale import COMMANDS, PAGES, RECYCLED, STRANGERS
 
 __all__ = ["write_scale_page"]
 
@@ -64,7 +64,7 @@ for anything, with `autovacuum` on, after all was vacuumed. *Starting anew* is o
 _SESSIONS = """## A session's memory
 
 What a server's process has taken once one connection has read a row of each table in so many schemas, by the ORM; in
-megabytes, beside a connection that is closed after each {close_each} schemas.
+megabytes, beside connections that see {recycled} at most (`MAX_SCHEMAS_PER_CONNECTION`).
 """
 _COPIES = """## Copies
 
@@ -95,9 +95,9 @@ _LIMIT_ROWS = (
         "memory of sessions",
         "{kept_kb} kB for each schema all of whose tables were read: {kept_mb} MB after {kept_schemas}, kept until the "
         "session ends. 50 such sessions would take {fifty_gb} GB.",
-        "Close connections after some schemas: the most was {closed_mb} MB with {close_each}. The next reading of a "
-        "schema's tables then takes {cold_ms} ms instead of {warm_ms}. Or fewer sessions (a pooler), or processes that "
-        "serve some of the tenants only.",
+        "[Recycling](connections.md#what-a-session-keeps): {recycled_mb} MB at most with "
+        "`MAX_SCHEMAS_PER_CONNECTION` of {recycled}. The next reading of a schema's tables then takes {cold_ms} ms, not "
+        "{warm_ms}. Or fewer sessions (a pooler), or processes that serve some of the tenants only.",
     ),
     (
         "the catalog",
@@ -215,7 +215,7 @@ def _values(report: Report) -> dict[str, str]:
 
     clusters = len(report.having(part="scale server", task="tables")[0].values)
     kept = report.having(part="scale session", task="kept")
-    closed = report.having(part="scale session", task="closed now and then")
+    recycled = report.having(part="scale session", task="recycled")
     locked = report.median(part="scale locks", task="tables before it is refused")
     rooms = report.having(part="scale locks", task="max_locks_per_transaction")
     per_server = last / clusters
@@ -244,9 +244,9 @@ def _values(report: Report) -> dict[str, str]:
         "kept_mb": kept[-1].median,
         "kept_schemas": kept[-1].schemas,
         "fifty_gb": kept[-1].median * 50 / 1e3,
-        "close_each": CLOSE_EACH,
-        "closed_mb": max(figure.median for figure in closed),
-        "cold_ms": report.median(part="scale session", task="closed now and then, a schema"),
+        "recycled": RECYCLED,
+        "recycled_mb": max(figure.median for figure in recycled),
+        "cold_ms": report.median(part="scale session", task="recycled, a schema"),
         "warm_ms": report.median(part="scale session", task="kept, a schema again"),
         "catalog_kb": catalog_kb,
         "database_kb": database_kb,
@@ -340,9 +340,9 @@ def _servers(report: Report) -> tuple[Sequence[str], list[list[str]]]:
 def _sessions(report: Report) -> tuple[Sequence[str], list[list[str]]]:
     rows = []
     for kept in report.having(part="scale session", task="kept"):
-        closed = report.median(part="scale session", task="closed now and then", schemas=kept.schemas)
-        rows.append([f"{kept.schemas:,}", number(kept.median), number(closed or 0)])
-    heads = ("schemas", "never closed, MB", f"closed after {CLOSE_EACH} each, MB")
+        recycled = report.median(part="scale session", task="recycled", schemas=kept.schemas)
+        rows.append([f"{kept.schemas:,}", number(kept.median), number(recycled or 0)])
+    heads = ("schemas", "any number, MB", f"{RECYCLED} at most, MB")
     return heads, rows
 
 

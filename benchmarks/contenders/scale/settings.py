@@ -2,6 +2,7 @@
 
 `DATABASE_URL` has the registry. `BENCH_MORE_DATABASES` are the URLs of the others, with commas between.
 `BENCH_CACHE_TTL_S` is for how many seconds a tenant is remembered; 0: each request looks it up.
+`BENCH_MAX_SCHEMAS` is how many schemas a connection may see; 0: any number.
 """
 
 import environ
@@ -43,6 +44,8 @@ for _number, _url in enumerate(_env.list("BENCH_MORE_DATABASES", default=[]), 2)
         **database("django_schemas.backends.postgres.wrapper", _url),
         "ENVIRONMENTS": ["tenant"],
     }
+for _database in DATABASES.values():
+    _database["MAX_SCHEMAS_PER_CONNECTION"] = _env.int("BENCH_MAX_SCHEMAS", default=500) or None
 DATABASE_ENVIRONMENTS["registry"]["APPS"] = [
     f"django.contrib.{app}" for app in ("contenttypes", "auth", "sessions", "admin")
 ]

@@ -11,7 +11,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.db import connections
+from django.db import close_old_connections, connections
 from django.test import Client
 
 from django_schemas import schema_context
@@ -70,26 +70,25 @@ class Worker(OneDatabase):
         get()
         return _clocked_ms(times, get)
 
-    def touch(self, db: str, schemas: Sequence[str], marks: Sequence[int], close_each: int) -> list[dict[str, float]]:
-        """Read a row of each table of each of these schemas, over one connection.
+    def touch(self, db: str, schemas: Sequence[str], marks: Sequence[int]) -> list[dict[str, float]]:
+        """Read a row of each table of each of these schemas, each as if by a request.
 
         Args:
             db: where they are.
             schemas: their names.
             marks: after how many of them to tell.
-            close_each: after how many to close the connection; 0: never.
 
         Returns:
             For each mark its number as `schemas`, milliseconds in the median of each schema since the mark before, and
-            the megabytes that the server's process has taken by now.
+            the megabytes that the server's process has taken by then.
         """
         theirs = [config for config in apps.get_app_configs() if config.name in TENANT_APPS]
         models = [model for config in theirs for model in config.get_models(include_auto_created=True)]
-        return list(_touched(db, schemas, marks, close_each, models))
+        return list(_touched(db, schemas, marks, models))
 
 
 def _touched(
-    db: str, schemas: Sequence[str], marks: Sequence[int], close_each: int, models: Sequence[Any]
+    db: str, schemas: Sequence[str], marks: Sequence[int], models: Sequence[Any]
 ) -> Iterator[dict[str, float]]:
     times_ms: list[float] = []
     for number, schema in zip(count(1), schemas, strict=False):
@@ -104,8 +103,7 @@ def _touched(
                 (mb,) = cursor.fetchone() or (0,)
             yield {"schemas": number, "ms": median(times_ms), "mb": float(mb)}
             times_ms.clear()
-        if close_each and number % close_each == 0:
-            connections[db].close()
+        close_old_connections()
 
 
 def _clocked_ms(times: int, function: Callable[[], object]) -> list[float]:
