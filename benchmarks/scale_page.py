@@ -96,8 +96,8 @@ _LIMIT_ROWS = (
         "{kept_kb} kB for each schema all of whose tables were read: {kept_mb} MB after {kept_schemas}, kept until the "
         "session ends. 50 such sessions would take {fifty_gb} GB.",
         "[Recycling](connections.md#what-a-session-keeps): {recycled_mb} MB at most with "
-        "`MAX_SCHEMAS_PER_CONNECTION` of {recycled}. The next reading of a schema's tables then takes {cold_ms} ms, not "
-        "{warm_ms}. Or fewer sessions (a pooler), or processes that serve some of the tenants only.",
+        "`MAX_SCHEMAS_PER_CONNECTION` of {recycled}. The next reading of a schema's tables then takes {cold_ms} ms, "
+        "not {warm_ms}. Or fewer sessions (a pooler), or processes that serve some of the tenants only.",
     ),
     (
         "the catalog",
