@@ -246,7 +246,7 @@ def _values(report: Report) -> dict[str, str]:
         "fifty_gb": kept[-1].median * 50 / 1e3,
         "recycled": RECYCLED,
         "recycled_mb": max(figure.median for figure in recycled),
-        "cold_ms": report.median(part="scale session", task="recycled, a schema"),
+        "cold_ms": report.median(part="scale session", task="kept, a schema"),
         "warm_ms": report.median(part="scale session", task="kept, a schema again"),
         "catalog_kb": catalog_kb,
         "database_kb": database_kb,
