@@ -364,12 +364,12 @@ def _relation_to_none(field: "Field[Any, Any]", target: type[Model], stray: type
     """E014, where `stray` is whichever of the two models is in no environment."""
     names = environments_of(field.model) or environments_of(target)
     app = stray._meta.app_config  # None of a model that is made for a moment.
-    if all(name in environments() for name in names):
+    name = app.name if app else stray._meta.app_label
+    if set(names) <= set(environments()):
         yield Error(
             f"Relation to {target._meta.label} joins environment {' or '.join(names)!r} and {stray._meta.label}, a "
             "model of no environment.",
-            hint=f"List {app.name if app else stray._meta.app_label!r} in APPS of an environment; a single-schema one may have "
-            "SCHEMA_NAME 'public'.",
+            hint=f"List {name!r} in APPS of an environment; a single-schema one may have SCHEMA_NAME 'public'.",
             obj=field,
             id="django_schemas.E014",
         )

@@ -80,9 +80,9 @@ class Command(BaseCommand):
             raise CommandError("; ".join(error.messages)) from error
 
 
-def _usual_options() -> argparse.ArgumentParser:
+def _usual_options() -> CommandParser:
     """Django's own options, to be taken behind a subcommand as they are before it."""
-    parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    parser = CommandParser(add_help=False, argument_default=argparse.SUPPRESS)
     parser.add_argument("-v", "--verbosity", type=int, choices=(0, 1, 2, 3), help=argparse.SUPPRESS)
     for option in ("--settings", "--pythonpath"):
         parser.add_argument(option, help=argparse.SUPPRESS)
