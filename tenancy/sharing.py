@@ -19,7 +19,7 @@ __all__ = ["check_sharing"]
 
 @register("tenancy")
 def check_sharing(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """W029: an app has models, and is in no environment: it may have been forgotten."""
+    """W039: an app has models, and is in no environment: it may have been forgotten."""
     try:
         environment = conf.environment
     except ConfigError:
@@ -29,7 +29,7 @@ def check_sharing(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             f"All tenants share the rows of {app.name!r}, which is in APPS of no environment: {', '.join(names)}.",
             hint=f"Add it to APPS of {environment!r}, for rows of each tenant's own; or, if they are meant for all, to "
             "those of a single-schema environment, whose SCHEMA_NAME may be 'public'.",
-            id="tenancy.W029",
+            id="tenancy.W039",
         )
         for app in (apps.get_app_configs() if app_configs is None else app_configs)
         if (names := _shared(app))

@@ -99,7 +99,7 @@ def test_sharing(settings: Any) -> None:
     """Apps whose models are in no environment are named, with the models whose rows all tenants share."""
     (message,) = check_sharing(None)
     assert (message.id, message.msg) == (
-        "tenancy.W029",
+        "tenancy.W039",
         "All tenants share the rows of 'tests.apps.leaflets', which is in APPS of no environment: Leaflet.",
     )
     assert "'tenant'" in str(message.hint)
