@@ -146,14 +146,26 @@ class _Scales:
     def _fitting(self, old: str, new: str) -> int | None:
         """The largest that takes neither database beyond its share."""
         most = min(self._totals[old] - self._shares[old], self._shares[new] - self._totals[new])
-        index = bisect_right(self._at[old], most, key=lambda rank: self._ranked[rank].load)
-        return self._at[old][index - 1] if index else None
+        return self._largest(old, most)
 
     def _exceeding(self, old: str, new: str) -> int | None:
         """The one behind which the two differ least, if that is worth it."""
         each = 1 / self._weights[old] + 1 / self._weights[new]
         gap = self._fullness(old) - self._fullness(new)
-        index = bisect_right(self._at[old], gap / each, key=lambda rank: self._ranked[rank].load)
-        near = self._at[old][max(index - 1, 0) : index + 1]
-        best = min(near, key=lambda rank: abs(gap - self._ranked[rank].load * each), default=None)
-        return best if best is not None and abs(gap - self._ranked[best].load * each) <= gap * _WORTH else None
+        near = [self._largest(old, gap / each), self._smallest(old, gap / each)]
+        left = {rank: abs(gap - self._ranked[rank].load * each) for rank in near if rank is not None}
+        best = min(left, key=left.__getitem__, default=None)
+        return best if best is not None and left[best] <= gap * _WORTH else None
+
+    def _largest(self, db: str, most: float) -> int | None:
+        """The last of a database's that are so much load at most."""
+        index = bisect_right(self._at[db], most, key=self._load)
+        return self._at[db][index - 1] if index else None
+
+    def _smallest(self, db: str, least: float) -> int | None:
+        """The smallest of a database's that are more load; of several, the last."""
+        index = bisect_right(self._at[db], least, key=self._load)
+        return self._largest(db, self._load(self._at[db][index])) if index < len(self._at[db]) else None
+
+    def _load(self, rank: int) -> float:
+        return self._ranked[rank].load

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from itertools import takewhile
 
 from django.db import InterfaceError, OperationalError, connections, router
-from django.db.models import Count, F, Model, Q
+from django.db.models import CharField, Count, F, Model, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
@@ -52,8 +52,9 @@ def fewest_tenants(tenant: Model, databases: Sequence[str]) -> str:
     databases = _answering(databases)
     if len(databases) == 1:
         return databases[0]
-    placed = type(tenant)._default_manager.annotate(home=Coalesce(KT("work__to"), F("db"))).filter(home__in=databases)
-    counts = dict(placed.order_by().values_list("home").annotate(Count("pk")))
+    home = Coalesce(KT("work__to"), F("db"), output_field=CharField())
+    tenants = type(tenant)._default_manager.annotate(home=home).filter(home__in=databases).order_by()
+    counts = dict(tenants.values_list("home").annotate(Count("pk")))
     return min(databases, key=lambda db: (counts.get(db, 0) + 1) / _weight(db))
 
 

@@ -34,7 +34,7 @@ class Errand:
     Attributes:
         tenant: which.
         old: alias of the database that it is to leave.
-        new: alias of the one that it is to be moved to.
+        new: alias of the one that it is to be moved to; empty if there is none.
         refusal: why it is not to be moved after all; empty if it is.
     """
 
@@ -116,7 +116,7 @@ def _run(who: str, errand: Errand) -> Iterator[Relocated]:
     begun_s = monotonic()
     told = partial(Relocated, errand.tenant.slug, errand.old)
     if errand.refusal:
-        yield told(errand.new, "left", errand.refusal)
+        yield told(errand.new, "left" if errand.new else "failed", errand.refusal)
         return
     try:
         with acting(who):
