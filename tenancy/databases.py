@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from django.contrib.postgres.operations import CreateExtension
-from django.db import connections, router
+from django.db import Error, connections, router
 from django.db.migrations.loader import MigrationLoader
 
 from django_schemas.apart import connect
@@ -162,13 +162,20 @@ def _extensions(db: str) -> set[str]:
 
 
 def _hail(db: str) -> None:
-    """Ask a database for nothing, over a connection that is made in time or not at all."""
-    with closing(connect(db)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """Ask a database for nothing, over a connection that is made in time or not at all.
+
+    Raises:
+        ConnectionError: it does not answer.
+    """
+    try:
+        with closing(connect(db)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception as error:  # The driver's own, whichever it is.
+        raise ConnectionError(_words(error)) from error
 
 
 def _ask_all(questions: Mapping[_K, Callable[[], Any]]) -> dict[_K, Any]:
-    """Ask all at the same time; the answer to each, or the exception. One that takes too long is left to itself."""
+    """Ask all at the same time; the answer to each, or why there is none. One that takes too long is left to itself."""
     late = TimeoutError(f"it has not answered for {ANSWER_S:.0f} s")
     answers: dict[_K, Any] = dict.fromkeys(questions, late)
 
@@ -186,7 +193,11 @@ def _ask_all(questions: Mapping[_K, Callable[[], Any]]) -> dict[_K, Any]:
         thread.start()
     for thread in threads:
         thread.join(max(deadline - monotonic(), 0))
-    return dict(answers)
+    found = dict(answers)
+    for answer in found.values():
+        if isinstance(answer, Exception) and not isinstance(answer, OSError | Error):
+            raise answer
+    return found
 
 
 def _words(error: Exception) -> str:

@@ -126,3 +126,71 @@ def test_life(project: None, tmp_path: Path) -> None:
     tenant("status")
     tenant("show", "globex")
     assert "nobody" in tenant("show", "nobody", code=2)
+
+
+def weigh(patch: pytest.MonkeyPatch, **weights: float) -> None:
+    """Have the next processes begin with these weights."""
+    patch.setenv("WEIGHTS", json.dumps(weights))
+
+
+def homes(slugs: list[str]) -> set[str]:
+    """The databases that tenants are in; all of them are active."""
+    rows = [row for slug, row in listed().items() if slug in slugs]
+    assert {row["status"] for row in rows} == {"active"}
+    return {row["db"] for row in rows}
+
+
+def test_many_databases(project: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A team adds a database, empties the former one, evens them out, and goes on where it was killed."""
+    weigh(monkeypatch, default=1, shard2=0)
+    slugs = [f"grows-{number}" for number in range(4)]
+    for slug in slugs:
+        tenant("create", slug)
+        add(slug, f"{slug}-ada")
+    assert homes(slugs) == {"default"}
+    monkeypatch.delenv("WEIGHTS")
+    told = {row["alias"]: row for row in json.loads(tenant("databases", "--json"))}
+    assert [(told[db]["ready"], told[db]["weight"]) for db in ("default", "shard2")] == [(True, 1), (True, 1)]
+    others = len(listed()) - 4
+
+    said = tenant("drain", "--db", "default", code=2)
+    assert "give it the weight 0" in said
+    weigh(monkeypatch, default=0, shard2=1)
+    assert "could go to shard2" in tenant("drain", "--db", "default", "--dry-run")
+    assert homes(slugs) == {"default"}
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "django", "tenant", "drain", "--db", "default"],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert killed.stdout is not None
+    assert "moved to shard2" in killed.stdout.readline()
+    killed.kill()
+    killed.communicate()
+    said = tenant("drain", "--db", "default", "--parallel", "2")
+    assert "No tenant is in default any more." in said
+    assert homes([*listed()]) == {"shard2"}
+    assert [names(slug) for slug in slugs] == [[f"{slug}-ada"] for slug in slugs]
+    assert json.loads(tenant("drain", "--db", "default", "--json")) == []
+
+    weigh(monkeypatch, default=1, shard2=1)
+    planned = json.loads(tenant("rebalance", "--plan", "--by", "tenants", "--json"))
+    assert len(planned["moves"]) == (others + 4) // 2
+    assert "%" not in tenant("rebalance", "--plan")
+    tenant("rebalance", "--apply", "--by", "tenants", "--limit", "1")
+    said = tenant("rebalance", "--apply", "--by", "tenants", "--parallel", "2")
+    assert f"{len(planned['moves']) - 1} tenants: {len(planned['moves']) - 1} moved" in said
+    assert homes([*listed()]) == {"default", "shard2"}
+    assert "Nothing is to be moved." in tenant("rebalance", "--apply", "--by", "tenants")
+    assert [names(slug) for slug in slugs] == [[f"{slug}-ada"] for slug in slugs]
+    tenant("rebalance", "--plan", "--by", "no.such", code=2)
+    assert json.loads(tenant("check", "--all", "--json")) == []
+
+    monkeypatch.setenv("DATABASE_URL_SHARD2", "postgres://nobody@127.0.0.1:1/nowhere")
+    told = {row["alias"]: row for row in json.loads(tenant("databases", "--json"))}
+    assert [told[db]["reachable"] for db in ("default", "shard2")] == [True, False]
+    assert "does not answer" in tenant("rebalance", "--apply", code=1)
+    weigh(monkeypatch, default=1, shard2=0)
+    assert "does not answer" in tenant("drain", "--db", "shard2", code=2)

@@ -85,8 +85,8 @@ def traffic_in_all(tenants: Sequence[Tenant], folder: Path, writers: int) -> Ite
     for process in processes:
         process.start()
     try:
-        for each in found.values():
-            each.wait()
+        # The last in everybody's round.
+        found[tenants[-1].slug].wait()
         yield found
     finally:
         stop.set()
