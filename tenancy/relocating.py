@@ -80,7 +80,7 @@ def relocate(
         processes: how many work at a time.
     """
     away: dict[str, str] = {}
-    for errand, outcome in do(_Errands(errands(away), away), partial(_run, actor()), processes):
+    for errand, outcome in do(_Errands(errands(away), away, processes > 1), partial(_run, actor()), processes):
         if isinstance(outcome, Died):
             error = f"The process that moved it died ({outcome.how}): say it again, and that goes on."
             outcome = Relocated(errand.tenant.slug, errand.old, errand.new, "failed", error)
@@ -94,12 +94,16 @@ class _Errands:
 
     stopped = False
 
-    def __init__(self, errands: Iterator[Errand], away: dict[str, str]) -> None:
+    def __init__(self, errands: Iterator[Errand], away: dict[str, str], idles: bool) -> None:
         self._errands = errands
         self._away = away
+        self._idles = idles
 
     def take(self) -> Errand | None:
         """The next one."""
+        if self._idles:
+            # Nobody has used them since the last one, and the server, or what is in between, may have ended them.
+            connections.close_all()
         errand = next(self._errands, None)
         if errand is None or errand.refusal:
             return errand

@@ -14,7 +14,7 @@ from django.db import OperationalError, connections
 
 from django_schemas.health import attempt, is_sick, stop_watching
 from tenancy.databases import DatabaseState, databases, silent
-from tenancy.filling import fill, sweep
+from tenancy.filling import fill
 from tenancy.models import Tenant
 from tenancy.placing import fewest_tenants, round_robin, smallest
 from tests.ports import free_port
@@ -44,18 +44,18 @@ def by_hand(db: str, statement: str) -> None:
 
 
 def test_what_they_hold(tenants: Any, settings: Any) -> None:
-    """Tenants by status, bytes, weight, and schemas that are no tenant's home; one that is not named is told of too."""
-    settings.TENANCY = {**settings.TENANCY, "DATABASES": {"default": 2.5}}
+    """Tenants by status, bytes, weight, and schemas that are no tenant's home. Where none is placed no pool is kept."""
+    settings.TENANCY = {**settings.TENANCY, "DATABASES": {"default": 2.5, "shard2": 0}}
     before = states()
     counts = Tenant.objects.filter(db="default", status="active").count()
     assert (before["default"].weight, before["default"].tenants) == (2.5, {"active": counts})
-    assert (before["shard2"].weight, before["shard2"].tenants) == (None, {"active": 1})
+    assert (before["shard2"].weight, before["shard2"].tenants) == (0, {"active": 1})
     assert [each.missing for each in before.values()] == [(), ()]
     assert all(each.ready and each.reachable and each.size for each in before.values())
-    by_hand("shard2", "SELECT 1")
     assert len(list(fill("shard2", 1))) == 1
     assert (states()["shard2"].others or 0) - (before["shard2"].others or 0) == 1
-    sweep("shard2", everything=True)
+    call_command("tenant", "pool", "--size", "0", stdout=StringIO())
+    assert states()["shard2"].others == before["shard2"].others
     assert shown()["default"][2:5] == ["answers", "2.5", str(counts)]
     out = StringIO()
     call_command("tenant", "databases", "--json", stdout=out)
@@ -118,6 +118,7 @@ def test_hosts_no_tenants(settings: Any) -> None:
         settings.TENANCY = {**settings.TENANCY, "DATABASES": ["books", "shard2"]}
         found = states()
     assert list(found) == ["books", "shard2", "default"]
+    assert [each.weight for each in found.values()] == [1, 1, None]
     assert found["books"].missing[0] == "it does not host environment 'tenant'"
 
 
