@@ -66,8 +66,7 @@ def even_out(burdens: Sequence[Burden], weights: Mapping[str, float], tolerance:
         if step is None:
             break
         burden, new = scales.carry(*step)
-        # The last of several is what counts.
-        now.pop(burden.slug, None)
+        # Of several moves of one the last counts.
         now[burden.slug] = new
     found = {each.slug: each for each in burdens}
     return [

@@ -3,10 +3,10 @@
 All are asked at the same time, in threads, so one that does not answer keeps nobody waiting for the others.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Thread
 from time import monotonic
@@ -28,8 +28,8 @@ from .standing import plan
 __all__ = ["ANSWER_S", "DatabaseState", "databases", "silent"]
 
 ANSWER_S = 10.0
-"""How long a database may take to tell all that it is asked, in seconds; connecting may take two, if OPTIONS don't say
-otherwise.
+"""How long a database may take to answer, and then to tell what it holds, in seconds; connecting may take two, if
+OPTIONS don't say otherwise.
 """
 
 _K = TypeVar("_K", bound=Hashable)
@@ -72,11 +72,15 @@ def databases() -> list[DatabaseState]:
     """How all databases stand: those of `TENANCY["DATABASES"]`, others that host tenants, and the registry's."""
     registry = str(router.db_for_write(tenant_model()))
     aliases = list(dict.fromkeys([*conf.weights, *databases_of(conf.environment), registry]))
-    questions: dict[str | None, Callable[[], Any]] = {db: partial(_Look.at, db) for db in aliases}
-    answers = _ask_all({**questions, None: partial(_registered, registry)})
-    registered = answers[None]
+    away = silent(aliases)
+    answering = [db for db in aliases if db not in away]
+    questions: dict[str | None, Callable[[], Any]] = {db: partial(_Look.at, db) for db in answering}
+    if registry not in away:
+        questions[None] = _registered
+    answers = _ask_all(questions)
+    registered = answers.get(None)
     known = None if isinstance(registered, Exception) else registered
-    return [_state(db, answers[db], known) for db in aliases]
+    return [_state(db, away.get(db, ""), answers.get(db), known) for db in aliases]
 
 
 def silent(dbs: Collection[str]) -> dict[str, str]:
@@ -89,8 +93,7 @@ _Registered = Mapping[str, Mapping[str, str]]
 """The status of each tenant, by database and schema."""
 
 
-def _registered(registry: str) -> _Registered:
-    _hail(registry)
+def _registered() -> _Registered:
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     model = tenant_model()
     rows = model._default_manager.using(router.db_for_write(model)).order_by("status")
@@ -99,16 +102,18 @@ def _registered(registry: str) -> _Registered:
     return found
 
 
-def _state(db: str, answer: Any, registered: _Registered | None) -> DatabaseState:
+def _state(db: str, reason: str, answer: Any, registered: _Registered | None) -> DatabaseState:
     settings = connections[db].settings_dict
     host = f"{settings['HOST'] or 'local'}:{settings['PORT'] or 5432}/{settings['NAME']}"
-    weight = conf.weights.get(db)
     homes = None if registered is None else registered.get(db, {})
-    counts = None if homes is None else {each: [*homes.values()].count(each) for each in dict.fromkeys(homes.values())}
+    tenants = None if homes is None else dict(Counter(homes.values()))
+    told = DatabaseState(db, host, conf.weights.get(db), tenants, not reason, reason)
+    if reason:
+        return told
     if isinstance(answer, Exception):
-        return DatabaseState(db, host, weight, counts, False, _words(answer))
+        return replace(told, missing=(_words(answer),))
     others = None if homes is None else len(set(answer.schemas) - set(homes))
-    return DatabaseState(db, host, weight, counts, True, "", answer.size, others, answer.missing)
+    return replace(told, size=answer.size, others=others, missing=answer.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,6 @@ class _Look:
 
     @classmethod
     def at(cls, db: str) -> "_Look":
-        _hail(db)
         with connections[db].cursor() as cursor:
             cursor.execute(_ABOUT)
             size, read_only, may_create = cursor.fetchone()
@@ -176,7 +180,7 @@ def _hail(db: str) -> None:
 
 def _ask_all(questions: Mapping[_K, Callable[[], Any]]) -> dict[_K, Any]:
     """Ask all at the same time; the answer to each, or why there is none. One that takes too long is left to itself."""
-    late = TimeoutError(f"it has not answered for {ANSWER_S:.0f} s")
+    late = TimeoutError(f"it has not told for {ANSWER_S:.0f} s")
     answers: dict[_K, Any] = dict.fromkeys(questions, late)
 
     def ask(key: _K) -> None:

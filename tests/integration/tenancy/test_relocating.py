@@ -301,7 +301,7 @@ def test_odd_plans(three_and_four: None, weigh: Any, settle: Settle) -> None:
 
 
 def test_a_plan_that_was_cut_off(three_and_four: None, weigh: Any, settle: Settle) -> None:
-    """What was begun comes first in the next plan, which goes on; --limit holds for all."""
+    """What was begun comes first in the next plan, which goes on, and is not planned anew; the limit holds for all."""
     weigh(shard3=1, shard4=1)
     tenants = settle("shard3", 4)
     assert run(lambda: [*rebalancing.apply(rebalancing.plan("tenants"))], RENAMED, timeout_s=60).killed
@@ -310,6 +310,9 @@ def test_a_plan_that_was_cut_off(three_and_four: None, weigh: Any, settle: Settl
     planned = rebalancing.plan("tenants")
     assert (planned.moves[0].slug, len(planned.moves)) == (begun.slug, 2)
     assert rebalancing.plan("tenants", limit=1).moves == planned.moves[:1]
+    weigh(shard3=1000, shard4=1)
+    assert rebalancing.plan("tenants").moves == planned.moves[:1]
+    weigh(shard3=1, shard4=1)
     assert {each.state for _, each in rebalancing.apply(planned)} == {"moved"}
     assert where(tenants) == {"shard3": 2, "shard4": 2}
     assert rebalancing.plan("tenants").moves == ()
