@@ -6,8 +6,9 @@ from math import isfinite
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.http.request import validate_host
 from django.utils.module_loading import import_string
 
 from django_schemas.environments import databases_of, environments
@@ -42,6 +43,7 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         odd_refusal_views,
         odd_numbers,
         odd_base_domain,
+        hosts_refused,
         odd_behind,
         no_session_yet,
         no_verifier,
@@ -196,6 +198,20 @@ def odd_base_domain() -> Iterator[CheckMessage]:
             f"TENANCY['BASE_DOMAIN'] is {conf.base_domain!r}, which no request's host can be under.",
             hint="Write a host name without a port, and in punycode if it is an international one.",
             id="tenancy.E014",
+        )
+
+
+def hosts_refused() -> Iterator[CheckMessage]:
+    """W038: ALLOWED_HOSTS does not let the hosts of tenants pass."""
+    base = conf.base_domain
+    # What Django takes where it is empty, in `HttpRequest.get_host()`.
+    allowed = conf.allowed_hosts or ([".localhost", "127.0.0.1", "[::1]"] if conf.debug else [])
+    named = "tenancy.resolvers.SubdomainResolver" in conf.resolver_paths
+    if base and named and not validate_host(f"tenant.{base}", allowed):
+        yield Warning(
+            f"ALLOWED_HOSTS lets no sub-domain of TENANCY['BASE_DOMAIN'] pass: Django refuses tenant.{base}.",
+            hint=f"Add {'.' + base!r}, with the dot, and what hosts of their own your tenants have.",
+            id="tenancy.W038",
         )
 
 

@@ -133,7 +133,7 @@ class Conf:
     @cached_property
     def base_domain(self) -> str:
         """`BASE_DOMAIN`: `acme.<BASE_DOMAIN>` is the tenant with slug `acme`; empty (the default): no subdomains."""
-        return str(self.tenancy.get("BASE_DOMAIN", "")).lower().strip(".")
+        return str(self.tenancy.get("BASE_DOMAIN") or "").lower().strip(".")
 
     @property
     def root_urlconf(self) -> str:
