@@ -148,7 +148,8 @@ def in_all(code: str) -> list[str]:
 
 def test_many_databases(project: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A team empties a database, evens out what it has, and goes on where it was killed."""
-    tenant("create", "grows", "--db", "default")
+    for number, db in enumerate(("default", "default", "default", "shard2")):
+        tenant("create", f"grows-{number}", "--db", db)
     slugs = sorted(listed())
     in_all("User.objects.create_user('of-' + current_tenant().slug)")
     told = {row["alias"]: row for row in json.loads(tenant("databases", "--json"))}

@@ -96,7 +96,10 @@ class Drain(_Relocating):
             raise UsageError(str(error)) from error
         self.move(run, draining.tenants_to_drain(db).count(), options["verbosity"])
         if not self.for_machines:
-            self.say(f"No tenant is in {db} any more. `tenant databases` tells what else is.")
+            self.say(
+                f"No tenant is in {db} any more. Whoever still runs with former settings may place one there: "
+                "`tenant databases` tells of that, and what else is there."
+            )
 
     def _tell(self, found: list[tuple[AbstractTenant, Outlook | str]]) -> None:
         if self.for_machines:
