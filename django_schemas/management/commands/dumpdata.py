@@ -1,5 +1,6 @@
-"""`manage.py dumpdata`, which does not leave out without a word what no schema is named for. Where a schema is active it
-means that one's rows, and not those that all schemas share.
+"""`manage.py dumpdata`, which does not leave out without a word what no schema is named for.
+
+Where a schema is active it means that one's rows, and not those that all schemas share.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,9 +35,7 @@ class Command(_Behind):  # type: ignore[misc]  # known when it runs
         using, excluded = options["database"], options["exclude"]
         models, excluded_apps = parse_apps_and_model_labels(excluded)
         wanted = [
-            model
-            for model in _named(app_labels)
-            if model not in models and model._meta.app_config not in excluded_apps
+            model for model in _named(app_labels) if model not in models and model._meta.app_config not in excluded_apps
         ]
         own = [model for model in wanted if active_alias(environments_of(model), primary_of(using))]
         if own and not app_labels:
@@ -59,6 +58,6 @@ def _named(labels: Iterable[str]) -> Iterator[type[Model]]:
     named = {f"{app}{dot}{name.lower()}" for app, dot, name in parts}
     for model in apps.get_models():
         options = model._meta
-        if not named or named & {options.app_label, f"{options.app_label}.{options.model_name}"}:
-            if not options.proxy:
-                yield model
+        names = {options.app_label, f"{options.app_label}.{options.model_name}"}
+        if not options.proxy and (not named or named & names):
+            yield model

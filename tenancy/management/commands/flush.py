@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import connections
+from django.template.defaultfilters import pluralize
 
 from django_schemas.management.wrapping import command_behind
 
@@ -38,9 +39,9 @@ class Command(_Behind):  # type: ignore[misc]  # known when it runs
             count = _tenants_lost(options["database"])
             if count:
                 raise CommandError(
-                    f"This would empty the registry, which has {count:,} tenants, and leave their schemas without any. "
-                    "To empty a tenant's tables: `manage.py tenant run SLUG -- flush`. To delete tenants: "
-                    "`manage.py tenant delete` and `tenant purge`. To do it all the same: --forget-tenants."
+                    f"This would empty the registry, which has {count:,} tenant{pluralize(count)}, and leave their "
+                    "schemas without any. To empty a tenant's tables: `manage.py tenant run SLUG -- flush`. To delete "
+                    "tenants: `manage.py tenant delete` and `tenant purge`. To do it all the same: --forget-tenants."
                 )
         super().handle(*args, **options)
 
