@@ -1,7 +1,8 @@
 """System checks of the settings of this package. One function for each id; none asks a database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from math import isfinite
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -141,6 +142,12 @@ def odd_databases() -> Iterator[CheckMessage]:
                 f"TENANCY['DATABASES'] names {db!r}, which is no writable database that hosts {name!r}.",
                 id="tenancy.E007",
             )
+    if isinstance(wanted, Mapping) and wanted and not any(wanted.values()):
+        yield Error(
+            "TENANCY['DATABASES'] leaves new tenants no database: all of them weigh 0.",
+            hint="Give one that they may be placed in a weight, as {'default': 1, 'eu': 0}.",
+            id="tenancy.E007",
+        )
 
 
 def proxies_not_named() -> Iterator[CheckMessage]:
@@ -188,6 +195,10 @@ def odd_numbers() -> Iterator[CheckMessage]:
         value = conf.tenancy.get(key, 0)
         if not _is_number(value) or value < 0:
             yield Error(f"TENANCY[{key!r}] is {value!r}; it is a number, 0 or more.", id="tenancy.E013")
+    weights = conf.tenancy.get("DATABASES")
+    for db, weight in weights.items() if isinstance(weights, Mapping) else ():
+        if not _is_number(weight) or not isfinite(weight) or weight < 0:
+            yield Error(f"TENANCY['DATABASES'][{db!r}] is {weight!r}; it is a number, 0 or more.", id="tenancy.E013")
 
 
 def odd_base_domain() -> Iterator[CheckMessage]:
