@@ -1,7 +1,8 @@
 """System checks of the settings of this package. One function for each id; none asks a database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from math import isfinite
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -18,6 +19,7 @@ from django_schemas.places import single_home
 from . import credentials
 from .conf import KEYS, REGISTRY, conf
 from .hosts import canonical_host
+from .middleware import TenantMiddleware
 from .proxies import UNIX, networks
 from .refusals import KINDS
 from .resolvers import load_resolvers
@@ -34,6 +36,7 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         no_registry,
         no_environment,
         no_resolvers,
+        no_middleware,
         no_placing,
         odd_provisioning,
         odd_databases,
@@ -94,6 +97,17 @@ def no_resolvers() -> Iterator[CheckMessage]:
         yield Error(str(error), id="tenancy.E004")
 
 
+def no_middleware() -> Iterator[CheckMessage]:
+    """W040: nothing finds the tenant of a request."""
+    if conf.resolvers and credentials.position(TenantMiddleware) is None:
+        yield Warning(
+            "MIDDLEWARE has no TenantMiddleware, so no request has a tenant.",
+            hint="Put 'tenancy.middleware.TenantMiddleware' first; or say TENANCY['RESOLVERS'] = [] where no requests "
+            "are served.",
+            id="tenancy.W040",
+        )
+
+
 def no_placing() -> Iterator[CheckMessage]:
     """E005: the placing strategy can't be loaded."""
     value = conf.tenancy.get("PLACING")
@@ -128,6 +142,12 @@ def odd_databases() -> Iterator[CheckMessage]:
                 f"TENANCY['DATABASES'] names {db!r}, which is no writable database that hosts {name!r}.",
                 id="tenancy.E007",
             )
+    if isinstance(wanted, Mapping) and wanted and not any(wanted.values()):
+        yield Error(
+            "TENANCY['DATABASES'] leaves new tenants no database: all of them weigh 0.",
+            hint="Give one that they may be placed in a weight, as {'default': 1, 'eu': 0}.",
+            id="tenancy.E007",
+        )
 
 
 def proxies_not_named() -> Iterator[CheckMessage]:
@@ -175,6 +195,10 @@ def odd_numbers() -> Iterator[CheckMessage]:
         value = conf.tenancy.get(key, 0)
         if not _is_number(value) or value < 0:
             yield Error(f"TENANCY[{key!r}] is {value!r}; it is a number, 0 or more.", id="tenancy.E013")
+    weights = conf.tenancy.get("DATABASES")
+    for db, weight in weights.items() if isinstance(weights, Mapping) else ():
+        if not _is_number(weight) or not isfinite(weight) or weight < 0:
+            yield Error(f"TENANCY['DATABASES'][{db!r}] is {weight!r}; it is a number, 0 or more.", id="tenancy.E013")
 
 
 def odd_base_domain() -> Iterator[CheckMessage]:

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from django_schemas.blueprint import Part
 from django_schemas.making import blueprint_of
@@ -94,7 +95,7 @@ class Pool(Subcommand):
     """Make schemas that new tenants take; drop those that are of no use any more."""
 
     name = "pool"
-    help = "Have schemas ready for new tenants in each database of TENANCY['DATABASES']; drop those that are stale."
+    help = "Have schemas ready wherever new tenants may be placed; drop those that are stale, or where none may be."
     examples = ("pool", "pool --size 20 --json", "pool --drop")
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -106,7 +107,10 @@ class Pool(Subcommand):
 
     def handle(self, options: dict[str, Any]) -> None:
         size = conf.pool if options["size"] is None else options["size"]
-        done = [self._one(db, 0 if options["drop"] else size, options["drop"]) for db in conf.databases]
+        done = [
+            self._one(db, 0 if options["drop"] or not weight else size, options["drop"] or not weight)
+            for db, weight in conf.weights.items()
+        ]
         if self.for_machines:
             self.dump(done)
         failed = [each["db"] for each in done if each["error"]]
@@ -150,7 +154,8 @@ class Blueprint(Subcommand):
             if not each["parts"]:
                 self.say(f"{each['db']}: none, since an app has no migrations; schemas are made by migrating.")
                 continue
-            self.say(f"{each['db']}: {each['migrations']} migrations, {each['bytes']:,} bytes of SQL")
+            count = each["migrations"]
+            self.say(f"{each['db']}: {count} migration{pluralize(count)}, {each['bytes']:,} bytes of SQL")
             for live in each["live"]:
                 self.say(f"  runs live: {live}")
 

@@ -30,7 +30,7 @@ BEFORE = {
 """What tenants have to be for a subcommand to have something to do."""
 
 
-COMMITS = ("adopt", "clone", "export", "import", "move", "roles")
+COMMITS = ("adopt", "clone", "drain", "export", "import", "move", "rebalance", "roles")
 """Subcommands that work on connections of their own, which see nothing of a test's transaction, or need logins: run
 elsewhere.
 """
@@ -98,7 +98,12 @@ def test_help(subcommand: Any, capsys: Any) -> None:
 
 @pytest.mark.parametrize(
     ("word", "message"),
-    [("migrat", "Did you mean `tenant migrate`"), ("purgee", "Did you mean `tenant purge`"), ("xyz", "lists them")],
+    [
+        ("migrat", "Did you mean `tenant migrate`"),
+        ("purgee", "Did you mean `tenant purge`"),
+        ("xyz", "lists them"),
+        ("acme", "lists them"),
+    ],
 )
 def test_typos(word: str, message: str) -> None:
     """The nearest subcommand is suggested."""

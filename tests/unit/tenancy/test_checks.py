@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tenancy.checks import check_tenancy
+from tenancy.middleware import TenantMiddleware
 from tenancy.sharing import check_sharing
 
 
@@ -30,6 +31,11 @@ def test_no_fault() -> None:
         ({"GRACE_DAYS": "30"}, "tenancy.E031", "no number of days"),
         ({"GRACE_DAYS": -1}, "tenancy.E031", "no number of days"),
         ({"DATABASES": ["default", "shard3"]}, "tenancy.E007", "shard3"),
+        ({"DATABASES": {"default": 1, "shard3": 0}}, "tenancy.E007", "shard3"),
+        ({"DATABASES": {"default": 0, "shard2": 0}}, "tenancy.E007", "all of them weigh 0"),
+        ({"DATABASES": {"default": 1, "shard2": -1}}, "tenancy.E013", "shard2"),
+        ({"DATABASES": {"default": 1, "shard2": float("inf")}}, "tenancy.E013", "inf"),
+        ({"DATABASES": {"default": 1, "shard2": "much"}}, "tenancy.E013", "much"),
         ({"TRUSTED_PROXIES": ["10.0.0.1/8"]}, "tenancy.E011", "10.0.0.1/8"),
         ({"REFUSAL_VIEWS": {"lost": "tests.apps.site.views.public"}}, "tenancy.E012", "lost"),
         ({"REFUSAL_VIEWS": {"unknown": "tests.apps.site.views.nowhere"}}, "tenancy.E012", "nowhere"),
@@ -93,6 +99,25 @@ def test_hosts_refused(settings: Any, hosts: list[str], base: str | None, resolv
     resolvers = [f"tenancy.resolvers.{name}" for name in resolvers]
     settings.TENANCY = {**settings.TENANCY, "BASE_DOMAIN": base, "RESOLVERS": resolvers}
     assert [each.id for each in check_tenancy(None)] == ids
+
+
+@pytest.mark.parametrize(
+    ("middleware", "resolvers", "ids"),
+    [
+        (["django.middleware.common.CommonMiddleware"], ["tenancy.resolvers.DomainResolver"], ["tenancy.W040"]),
+        (["django.middleware.common.CommonMiddleware"], [], []),
+        ([f"{__name__}.Ours"], ["tenancy.resolvers.DomainResolver"], []),
+    ],
+)
+def test_no_middleware(settings: Any, middleware: list[str], resolvers: list[str], ids: list[str]) -> None:
+    """Without the middleware, or one made of it, requests have no tenant; where nothing resolves none is expected."""
+    settings.MIDDLEWARE = middleware
+    settings.TENANCY = {**settings.TENANCY, "RESOLVERS": resolvers}
+    assert [each.id for each in check_tenancy(None)] == ids
+
+
+class Ours(TenantMiddleware):
+    """A middleware of a project's own."""
 
 
 def test_sharing(settings: Any) -> None:
