@@ -20,4 +20,4 @@ class DjangoSchemasConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks."""
-        from . import checks, moves, trust  # noqa: F401  # registers them
+        from . import checks, citus, moves, trust  # noqa: F401  # registers them

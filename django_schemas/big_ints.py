@@ -5,11 +5,15 @@ of an identity column with its column, and keeps foreign keys valid between inte
 changed one after the other; sequences of serial columns are altered by themselves.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections, transaction
 
 from .alias import SchemaAlias
+from .backends.citus.rebuilding import Column, rebuild_sql
+from .citus import has_citus
 from .identifiers import qualified, quote
 from .schemas import lock_schema
 
@@ -54,6 +58,19 @@ class Widened:
         return f"{self.name} ({', '.join(self.columns)})" if self.columns else f"sequence {self.name}"
 
 
+# The tables and their columns that number themselves, whether by an identity or a serial sequence.
+_NUMBERED = """
+    SELECT t.relname::text, a.attname::text, a.attidentity <> ''
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    JOIN pg_catalog.pg_class t ON t.oid = d.refobjid
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+    WHERE n.nspname = %s AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = d.classid
+      AND d.deptype IN ('a', 'i') AND a.atttypid = 'pg_catalog.int4'::regtype
+"""
+
+
 def widen_integers(alias: SchemaAlias) -> list[Widened]:
     """Turn all 32-bit integer columns of a schema, and the sequences that feed them, into 64-bit ones.
 
@@ -68,11 +85,35 @@ def widen_integers(alias: SchemaAlias) -> list[Widened]:
         connections[alias.db].check_constraints()
         cursor.execute(_COLUMNS, [alias.schema])
         tables = [Widened(name, tuple(columns)) for name, columns in cursor.fetchall()]
+        numbered = _numbered(cursor, alias) if has_citus(connections[alias.db]) else {}
+        for table in tables:
+            cursor.execute(_widening(alias.schema, table, numbered.get(table.name)))
+        # Behind the tables, some of whose sequences may have been made anew.
         cursor.execute(_SERIAL_SEQUENCES, [alias.schema])
         sequences = [Widened(name) for (name,) in cursor.fetchall()]
-        for table in tables:
-            changes = ", ".join(f"ALTER COLUMN {quote(column)} TYPE bigint" for column in table.columns)
-            cursor.execute(f"ALTER TABLE {qualified(alias.schema, table.name)} {changes}")
         for sequence in sequences:
             cursor.execute(f"ALTER SEQUENCE {qualified(alias.schema, sequence.name)} AS bigint")
     return tables + sequences
+
+
+def _numbered(cursor: Any, alias: SchemaAlias) -> dict[str, dict[str, bool]]:
+    """The columns that number themselves, by their tables, and whether each is an identity."""
+    cursor.execute(_NUMBERED, [alias.schema])
+    found: defaultdict[str, dict[str, bool]] = defaultdict(dict)
+    for table, column, identity in cursor.fetchall():
+        found[table][column] = identity
+    return found
+
+
+def _widening(schema: str, table: Widened, numbered: dict[str, bool] | None) -> str:
+    """The statement that widens the columns of a table.
+
+    Args:
+        schema: name of the schema.
+        table: with the columns that are narrow.
+        numbered: those of them that number themselves, where that takes another statement.
+    """
+    name = qualified(schema, table.name)
+    if numbered:
+        return rebuild_sql(name, {column: Column("bigint", numbered.get(column, False)) for column in table.columns})
+    return f"ALTER TABLE {name} " + ", ".join(f"ALTER COLUMN {quote(column)} TYPE bigint" for column in table.columns)

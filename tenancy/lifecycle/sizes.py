@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import connections
 from django.template.defaultfilters import filesizeformat
 
+from django_schemas.citus import has_citus
 from django_schemas.identifiers import qualified
 from django_schemas.placement import Placement
 
@@ -29,6 +30,14 @@ _ABOUT_BYTES = """
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
     WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'm', 'S', 'i')
+    GROUP BY n.nspname
+"""
+# Where Citus has the tables, what is here of them is empty.
+_SHARDS = """
+    SELECT n.nspname::text, pg_catalog.sum(s.shard_size)::bigint
+    FROM pg_catalog.citus_shards s
+    JOIN pg_catalog.pg_class c ON c.oid = s.table_name JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY(%s)
     GROUP BY n.nspname
 """
 _BATCH = 500
@@ -65,7 +74,10 @@ def size_of(place: Placement) -> Size:
             counts = " UNION ALL ".join(f"SELECT count(*) FROM {qualified(place.schema, name)}" for name in batch)
             cursor.execute(f"SELECT sum(count) FROM ({counts}) AS counts")
             rows += int(cursor.fetchone()[0])
-    return Size(len(tables), rows, sum(size for _, _, size in relations))
+    size = sum(size for _, _, size in relations)
+    if has_citus(connections[place.db]):
+        size = bytes_of([place])[place]
+    return Size(len(tables), rows, size)
 
 
 def bytes_of(places: Collection[Placement], *, about: bool = False) -> dict[Placement, int]:
@@ -80,6 +92,7 @@ def bytes_of(places: Collection[Placement], *, about: bool = False) -> dict[Plac
     for db in {place.db for place in places}:
         with connections[db].cursor() as cursor:
             names = [place.schema for place in places if place.db == db]
-            cursor.execute(_ABOUT_BYTES if about else _BYTES, [names])
+            statement = _SHARDS if has_citus(connections[db]) else _ABOUT_BYTES if about else _BYTES
+            cursor.execute(statement, [names])
             found |= {Placement(db, schema): size for schema, size in cursor.fetchall()}
     return found

@@ -39,6 +39,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     introspection_class = DatabaseIntrospection
     SchemaEditorClass = DatabaseSchemaEditor
 
+    def __new__(cls, settings_dict: dict[str, Any], alias: str = "default") -> Any:
+        """Make a connection; to a coordinator of Citus, one that knows what is different there."""
+        if settings_dict.get("CITUS"):
+            from ...citus.base import over
+
+            return super().__new__(over(cls))
+        return super().__new__(cls)
+
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         # By name: GeoDjango's wrapper looks for it there.
         super().__init__(settings_dict, alias=str.__str__(alias))
