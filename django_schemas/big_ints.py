@@ -60,7 +60,7 @@ class Widened:
 
 # The tables and their columns that number themselves, whether by an identity or a serial sequence.
 _NUMBERED = """
-    SELECT t.relname::text, a.attname::text, a.attidentity <> ''
+    SELECT t.relname::text, a.attname::text
     FROM pg_catalog.pg_depend d
     JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
     JOIN pg_catalog.pg_class t ON t.oid = d.refobjid
@@ -96,16 +96,16 @@ def widen_integers(alias: SchemaAlias) -> list[Widened]:
     return tables + sequences
 
 
-def _numbered(cursor: Any, alias: SchemaAlias) -> dict[str, dict[str, bool]]:
-    """The columns that number themselves, by their tables, and whether each is an identity."""
+def _numbered(cursor: Any, alias: SchemaAlias) -> dict[str, set[str]]:
+    """The columns that number themselves, by their tables."""
     cursor.execute(_NUMBERED, [alias.schema])
-    found: defaultdict[str, dict[str, bool]] = defaultdict(dict)
-    for table, column, identity in cursor.fetchall():
-        found[table][column] = identity
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for table, column in cursor.fetchall():
+        found[table].add(column)
     return found
 
 
-def _widening(schema: str, table: Widened, numbered: dict[str, bool] | None) -> str:
+def _widening(schema: str, table: Widened, numbered: set[str] | None) -> str:
     """The statement that widens the columns of a table.
 
     Args:
@@ -115,5 +115,5 @@ def _widening(schema: str, table: Widened, numbered: dict[str, bool] | None) -> 
     """
     name = qualified(schema, table.name)
     if numbered:
-        return rebuild_sql(name, {column: Column("bigint", numbered.get(column, False)) for column in table.columns})
+        return rebuild_sql(name, {column: Column("bigint", column in numbered) for column in table.columns})
     return f"ALTER TABLE {name} " + ", ".join(f"ALTER COLUMN {quote(column)} TYPE bigint" for column in table.columns)

@@ -15,12 +15,14 @@ from .alias import SchemaAlias
 from .environments import environment, primary_of
 from .exceptions import ConfigError
 from .identifiers import qualified, quote
+from .target import migrating
 
 __all__ = [
     "OLDEST",
     "check_servers",
     "create_schema",
     "has_citus",
+    "is_distributed",
     "refuse_others",
     "set_on_workers",
     "settle",
@@ -48,6 +50,17 @@ _CREATE_SETTLE = f"""
 def has_citus(connection: Any) -> bool:
     """Whether the settings say that a connection leads to a coordinator of Citus."""
     return bool(connection.settings_dict.get("CITUS"))
+
+
+def is_distributed(connection: Any) -> bool:
+    """Whether what is migrated just now on a connection is distributed."""
+    target = migrating(connection.alias)
+    return (
+        has_citus(connection)
+        and target is not None
+        and target.environment is not None
+        and not environment(target.environment).single_schema
+    )
 
 
 def create_schema(alias: SchemaAlias, sql: str) -> tuple[str, ...]:

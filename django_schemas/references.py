@@ -15,12 +15,11 @@ from django.db import connections, transaction
 from django.db.models import ForeignKey, Model
 
 from .alias import SchemaAlias
-from .citus import has_citus, refuse_others
+from .citus import has_citus, is_distributed, refuse_others
 from .environments import environment, environments, environments_on
 from .identifiers import qualified
 from .membership import environments_of, models_of
 from .scripts import statements_of
-from .target import migrating
 
 __all__ = ["referring", "send_script", "share", "share_referenced"]
 
@@ -123,8 +122,7 @@ def referring(connection: Any, sql: str) -> Iterator[None]:
     if not referenced:
         yield
         return
-    target = migrating(connection.alias)
-    if target is not None and target.environment is not None and not environment(target.environment).single_schema:
+    if is_distributed(connection):
         share(connection, referenced)
         yield
         return

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .citus import has_citus, settle_sql
+from .citus import has_citus, is_distributed, settle_sql
 
 __all__ = ["Settling", "checking", "settled", "settling"]
 
@@ -23,7 +23,8 @@ _CHECK, _PUT_OFF = "SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRE
 
 def checking(connection: Any, schema: str | None = None) -> tuple[str, ...]:
     """Statements that check what waits, in a schema that has records of migrations; in that looked into if None."""
-    settle = (settle_sql(schema),) if has_citus(connection) else ()
+    elsewhere = is_distributed(connection) if schema is None else has_citus(connection)
+    settle = (settle_sql(schema),) if elsewhere else ()
     return _CHECK, *settle, _PUT_OFF
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, InternalError
 
-from ...citus import settle
-from ...environments import environment
+from ...citus import is_distributed, settle
 from ...target import migrating
 from ..postgres.wrapper.base import DatabaseWrapper
 from .creation import CitusCreation
@@ -36,7 +35,7 @@ class CitusConnection(DatabaseWrapper):
         """Check what was put off; where the rows of the schema are that is being migrated, too."""
         super().check_constraints(table_names)
         target = migrating(self.alias)
-        if target is not None and target.alias is not None and not environment(target.alias.environment).single_schema:
+        if target is not None and target.alias is not None and is_distributed(self):
             settle(self, target.alias.schema)
 
     def _commit(self) -> None:

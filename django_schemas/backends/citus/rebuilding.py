@@ -17,7 +17,7 @@ class Column:
 
     Attributes:
         type: its new type, as SQL.
-        identity: whether it numbers itself then.
+        identity: whether it numbers itself then: as before if it did, serial columns too, else as an identity.
         sequence: what its sequence is to be called, if it has none yet.
         added: whether it is a new one.
     """
@@ -45,23 +45,24 @@ BEGIN
             USING ERRCODE = 'feature_not_supported', HINT = 'Drop them in the migration before, and make them behind.';
     END IF;
 
-    SELECT p.repmodel INTO kind FROM pg_catalog.pg_dist_partition p WHERE p.logicalrelid = old AND p.colocationid = 0
-        OR p.logicalrelid = old AND p.repmodel = 't';
+    SELECT CASE WHEN p.repmodel = 't' THEN 'shared' WHEN p.colocationid <> 0 THEN 'distributed' ELSE 'local' END
+    INTO kind FROM pg_catalog.pg_dist_partition p WHERE p.logicalrelid = old;
 
     SELECT string_agg(concat_ws(' ', quote_ident(a.attname),
-               CASE WHEN s.deptype = 'a' THEN CASE coalesce(changes -> a.attname ->> 'type', t.typname)
+               CASE WHEN s.deptype = 'a' AND coalesce((changes -> a.attname ->> 'identity')::bool, true)
+                   THEN CASE coalesce(changes -> a.attname ->> 'type', t.typname)
                    WHEN 'smallint' THEN 'smallserial' WHEN 'int2' THEN 'smallserial'
                    WHEN 'integer' THEN 'serial' WHEN 'int4' THEN 'serial' ELSE 'bigserial' END
                     ELSE coalesce(changes -> a.attname ->> 'type', format_type(a.atttypid, a.atttypmod)) END,
                CASE WHEN a.attcollation <> t.typcollation AND NOT changes ? a.attname
                    THEN 'COLLATE ' || a.attcollation::regcollation::text END,
-               CASE WHEN coalesce((changes -> a.attname ->> 'identity')::bool, a.attidentity <> '') THEN
-                   concat('GENERATED ', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END, ' AS IDENTITY (',
-                       'START ' || q.seqstart || ' INCREMENT ' || q.seqincrement || ' CACHE ' || q.seqcache,
-                       CASE WHEN q.seqmax NOT IN (32767, 2147483647, 9223372036854775807)
-                           THEN ' MAXVALUE ' || q.seqmax END,
-                       CASE WHEN q.seqcycle THEN ' CYCLE' END, ')')
-                    WHEN s.deptype IS NOT NULL THEN NULL
+               CASE WHEN s.deptype = 'a' THEN NULL
+                    WHEN coalesce((changes -> a.attname ->> 'identity')::bool, a.attidentity <> '') THEN
+                   concat('GENERATED ', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END, ' AS IDENTITY',
+                       ' (START ' || q.seqstart || ' INCREMENT ' || q.seqincrement || ' CACHE ' || q.seqcache
+                       || CASE WHEN q.seqmax NOT IN (32767, 2147483647, 9223372036854775807)
+                           THEN ' MAXVALUE ' || q.seqmax ELSE '' END
+                       || CASE WHEN q.seqcycle THEN ' CYCLE)' ELSE ')' END)
                     WHEN a.attgenerated <> '' THEN 'GENERATED ALWAYS AS (' || pg_get_expr(d.adbin, d.adrelid) || ') '
                         || CASE a.attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END
                     ELSE 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END,
@@ -132,7 +133,7 @@ BEGIN
         FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
         JOIN pg_catalog.pg_attribute a ON a.attrelid = old AND a.attnum = d.refobjsubid
         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = d.classid AND d.refobjid = old
-          AND d.deptype IN ('a', 'i') AND (d.deptype = 'a' OR (changes -> a.attname ->> 'identity') IS DISTINCT FROM 'false')
+          AND d.deptype IN ('a', 'i') AND coalesce((changes -> a.attname ->> 'identity')::bool, true)
     LOOP
         EXECUTE format('SELECT %L::jsonb || jsonb_build_object(%L, jsonb_build_array(%L::text, last_value, is_called))'
             ' FROM %s', positions, numbered.attname, numbered.relname, numbered.path) INTO positions;
@@ -144,9 +145,12 @@ BEGIN
 
     FOREACH each IN ARRAY before LOOP EXECUTE each; END LOOP;
     EXECUTE format('CREATE TABLE %I.%I (%s)', home, fresh, concat_ws(', ', columns, added));
-    IF kind = 't' THEN
+    -- What is made within a statement Citus leaves where it is.
+    IF kind = 'distributed' THEN
+        PERFORM create_distributed_table(format('%I.%I', home, fresh), NULL, colocate_with => format('%I.%I', home, own));
+    ELSIF kind = 'shared' THEN
         PERFORM create_reference_table(format('%I.%I', home, fresh)::regclass);
-    ELSIF kind IS NOT NULL THEN
+    ELSIF kind = 'local' THEN
         PERFORM citus_add_local_table_to_metadata(format('%I.%I', home, fresh)::regclass);
     END IF;
     EXECUTE format('INSERT INTO %I.%I (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s', home, fresh, written, read, old);

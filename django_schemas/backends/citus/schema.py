@@ -6,18 +6,17 @@ making its table anew; scripts are sent one statement after the other, since Cit
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.db import DatabaseError, NotSupportedError
 from django.db.models import AutoField
 
-from ...citus import refuse_others
-from ...environments import environment
+from ...citus import is_distributed, refuse_others
 from ...identifiers import MAX_BYTES
 from ...references import referring
 from ...scripts import statements_of
-from ...target import migrating
+from ...settling import settling
 from ..postgres.schema import DatabaseSchemaEditor
 from .rebuilding import Column, rebuild_sql
 
@@ -39,9 +38,18 @@ class CitusSchemaEditor(DatabaseSchemaEditor):
     """The model and the field that is being added to its table."""
 
     def __enter__(self) -> Any:
+        """Begin. What waits on a worker, where SET CONSTRAINTS is not heard, is checked before structure is changed."""
         if not self.collect_sql:
             refuse_others(self.connection)
+        self._around = ExitStack()
+        if self.connection.settling is None:
+            self._around.enter_context(settling(self.connection))
         return super().__enter__()
+
+    def __exit__(self, *exc_info: Any) -> None:
+        """End."""
+        with self._around:
+            super().__exit__(*exc_info)
 
     def execute(self, sql: Any, params: Any = ()) -> None:
         """Run a statement, or each of several."""
@@ -101,8 +109,7 @@ class CitusSchemaEditor(DatabaseSchemaEditor):
 
     def _is_booked(self, model: Any) -> bool:
         """Whether Citus knows a model's table: each one of a multi-schema environment's, some of others'."""
-        target = migrating(self.connection.alias)
-        if target is not None and target.environment is not None and not environment(target.environment).single_schema:
+        if is_distributed(self.connection):
             return True
         with self.connection.cursor() as cursor:
             cursor.execute(_BOOKED, [self.quote_name(model._meta.db_table)])
