@@ -20,6 +20,7 @@ from .target import migrating
 __all__ = [
     "OLDEST",
     "check_servers",
+    "citus_invalid",
     "create_schema",
     "has_citus",
     "is_distributed",
@@ -160,6 +161,17 @@ def _faults(connection: Any) -> Iterator[tuple[str, str]]:
             yield (
                 f"The coordinator of Citus at {db!r} does not know its own address, which shared tables need.",
                 "Say SELECT citus_set_coordinator_host('HOST', PORT) there.",
+            )
+
+
+def citus_invalid() -> Iterator[CheckMessage]:
+    """E028: a database says of Citus what means nothing."""
+    for db, options in conf.databases().items():
+        if "CITUS" in options and (options["CITUS"] not in (True, False) or primary_of(db) != db):
+            yield Error(
+                f"DATABASES[{db!r}]['CITUS'] is {options['CITUS']!r}.",
+                hint="Only a writable database may have it: True, if HOST is the coordinator of a cluster of Citus's.",
+                id="django_schemas.E028",
             )
 
 

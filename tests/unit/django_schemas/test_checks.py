@@ -51,6 +51,8 @@ def test_no_fault() -> None:
         ("E026", {}, {"default": {"MAX_LAG_S": 5}}, "'default'"),
         ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": "5"}}, "'5'"),
         ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": -1}}, "-1"),
+        ("E028", {}, {"default": {"CITUS": "yes"}}, "'yes'"),
+        ("E028", {}, {"shard2-read1": {"ENGINE": ENGINE, "CITUS": True}}, "True"),
         ("E009", {"tenant": {"APPS": ["django.contrib.redirects"]}}, {}, "django.contrib.redirects"),
         ("W010", {"lonely": {}, **{name: {"SCHEMA_NAME": name} for name in ("depot", "crates")}}, {}, "lonely"),
         ("E018", {"tenant": {"APPS": "django.contrib.auth"}}, {}, "['tenant']['APPS'] is 'django.contrib.auth'"),
