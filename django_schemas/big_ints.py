@@ -6,6 +6,7 @@ changed one after the other; sequences of serial columns are altered by themselv
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db import connections, transaction
 
 from .alias import SchemaAlias
 from .backends.citus.rebuilding import Column, rebuild_sql
-from .citus import has_citus
+from .citus import has_citus, settle
 from .identifiers import qualified, quote
 from .schemas import lock_schema
 
@@ -60,7 +61,7 @@ class Widened:
 
 # The tables and their columns that number themselves, whether by an identity or a serial sequence.
 _NUMBERED = """
-    SELECT t.relname::text, a.attname::text
+    SELECT t.relname::text, a.attname::text, s.relname::text
     FROM pg_catalog.pg_depend d
     JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
     JOIN pg_catalog.pg_class t ON t.oid = d.refobjid
@@ -83,29 +84,31 @@ def widen_integers(alias: SchemaAlias) -> list[Widened]:
         lock_schema(alias)
         # PostgreSQL alters no table for whose rows a deferred constraint is still to be checked.
         connections[alias.db].check_constraints()
+        settle(connections[alias.db], alias.schema)
         cursor.execute(_COLUMNS, [alias.schema])
         tables = [Widened(name, tuple(columns)) for name, columns in cursor.fetchall()]
+        cursor.execute(_SERIAL_SEQUENCES, [alias.schema])
+        sequences = [Widened(name) for (name,) in cursor.fetchall()]
         numbered = _numbered(cursor, alias) if has_citus(connections[alias.db]) else {}
         for table in tables:
             cursor.execute(_widening(alias.schema, table, numbered.get(table.name)))
-        # Behind the tables, some of whose sequences may have been made anew.
-        cursor.execute(_SERIAL_SEQUENCES, [alias.schema])
-        sequences = [Widened(name) for (name,) in cursor.fetchall()]
-        for sequence in sequences:
+        # Those of tables that were made anew were so as well.
+        anew = {sequence for table in numbered.values() for sequence in table.values()}
+        for sequence in (each for each in sequences if each.name not in anew):
             cursor.execute(f"ALTER SEQUENCE {qualified(alias.schema, sequence.name)} AS bigint")
     return tables + sequences
 
 
-def _numbered(cursor: Any, alias: SchemaAlias) -> dict[str, set[str]]:
-    """The columns that number themselves, by their tables."""
+def _numbered(cursor: Any, alias: SchemaAlias) -> dict[str, dict[str, str]]:
+    """The columns that number themselves, by their tables, with the sequence of each."""
     cursor.execute(_NUMBERED, [alias.schema])
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for table, column in cursor.fetchall():
-        found[table].add(column)
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for table, column, sequence in cursor.fetchall():
+        found[table][column] = sequence
     return found
 
 
-def _widening(schema: str, table: Widened, numbered: set[str] | None) -> str:
+def _widening(schema: str, table: Widened, numbered: Collection[str] | None) -> str:
     """The statement that widens the columns of a table.
 
     Args:

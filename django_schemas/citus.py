@@ -141,7 +141,7 @@ def _faults(connection: Any) -> Iterator[tuple[str, str]]:
             yield (
                 f"DATABASES[{db!r}]['CITUS'] is True, and database {connection.settings_dict['NAME']!r} of that server "
                 "has no extension citus.",
-                "Take CITUS out, or say CREATE EXTENSION citus there and on each worker, and citus_add_node() for each.",
+                "Take CITUS out; or say CREATE EXTENSION citus there and on each worker, and citus_add_node() of each.",
             )
             return
         if version < OLDEST:
@@ -170,7 +170,7 @@ def citus_invalid() -> Iterator[CheckMessage]:
         if "CITUS" in options and (options["CITUS"] not in (True, False) or primary_of(db) != db):
             yield Error(
                 f"DATABASES[{db!r}]['CITUS'] is {options['CITUS']!r}.",
-                hint="Only a writable database may have it: True, if HOST is the coordinator of a cluster of Citus's.",
+                hint="Only a writable database may have it: True, if HOST is the coordinator of a Citus cluster.",
                 id="django_schemas.E028",
             )
 

@@ -196,5 +196,8 @@ def _referenced(alias: SchemaAlias) -> set[str]:
 
 def _targets(model: type[Model]) -> Iterator[type[Model]]:
     for field in model._meta.local_fields:
-        if isinstance(field, ForeignKey) and field.db_constraint and isinstance(field.related_model, type):
-            yield field.related_model
+        target = (
+            field.related_model if isinstance(field, ForeignKey) and getattr(field, "db_constraint", True) else None
+        )
+        if isinstance(target, type):
+            yield target

@@ -10,7 +10,8 @@ _ROWS = {
     """,
     "atelier.0006_raw_sql": """
         INSERT INTO atelier_piece (title, price, made, sold, maker_id)
-        SELECT 'by hand ' || n, n, '1470-01-01', true, min(id) FROM generate_series(1, 3) n, atelier_maker GROUP BY n ORDER BY n;
+        SELECT 'by hand ' || n, n, '1470-01-01', true, min(id) FROM generate_series(1, 3) n, atelier_maker
+        GROUP BY n ORDER BY n;
         INSERT INTO atelier_legacy (note) VALUES ('by hand');
         INSERT INTO atelier_ledger (line) VALUES ('by hand');
     """,

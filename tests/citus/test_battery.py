@@ -14,7 +14,7 @@ from . import cluster
 
 PLAIN, OURS = "tests.battery.plain", "tests.battery.settings"
 OTHERWISE = {"sequence atelier_numbers": "integer from 7 by 1 between 1 and 2147483647 for"}
-"""What is otherwise, as `docs/citus.md` says: Citus gives a sequence that a column's default names the column's type."""
+"""What is otherwise, as `docs/citus.md` says: a sequence that a column's default names gets the column's type."""
 
 
 @pytest.fixture(autouse=True)

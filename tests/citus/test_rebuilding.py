@@ -54,8 +54,8 @@ def look(alias: SchemaAlias, run: Run) -> tuple[Any, ...]:
         run(alias.db, f"SELECT c.relacl::text, c.reloptions FROM pg_class c WHERE c.oid = '{s}.\"Th%ing\"'::regclass"),
         run(
             alias.db,
-            "SELECT pg_describe_object(d.classoid, d.objoid, 0) LIKE '%index%', d.description FROM pg_description d JOIN pg_class c "
-            f"ON c.oid = d.objoid WHERE c.relnamespace = '{s}'::regnamespace ORDER BY 2",
+            "SELECT c.relkind, d.description FROM pg_description d JOIN pg_class c ON c.oid = d.objoid "
+            f"WHERE c.relnamespace = '{s}'::regnamespace ORDER BY 2",
         ),
     )
 
@@ -139,6 +139,7 @@ def test_trigger_is_explained(schema: SchemaAlias) -> None:
             "CREATE FUNCTION public.noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'", None
         )
         editor.execute(
-            f'CREATE TRIGGER t BEFORE INSERT ON "{schema.schema}".garage_car FOR EACH ROW EXECUTE FUNCTION public.noop()',
+            f'CREATE TRIGGER t BEFORE INSERT ON "{schema.schema}".garage_car '
+            "FOR EACH ROW EXECUTE FUNCTION public.noop()",
             None,
         )

@@ -32,6 +32,10 @@ def shop(committed: None, run: Run) -> Iterator[str]:
     run("default", "DROP SCHEMA shop CASCADE")
 
 
+def car(alias: SchemaAlias) -> str:
+    return f'"{alias.schema}".garage_car'
+
+
 def positions(run: Run) -> dict[str, Any]:
     return {
         table: run("default", f"SELECT last_value, is_called FROM shop.{table}_id_seq")[0]
@@ -56,13 +60,15 @@ def test_positions_are_kept(shop: str, run: Run) -> None:
     assert run("default", "INSERT INTO shop.feature (other_id) VALUES (1) RETURNING id") == [(8,)]
 
 
-def test_again(shop: str, run: Run) -> None:
+def test_again(shop: str, schema: SchemaAlias, run: Run) -> None:
     """What is shared already, is not there, or is a tenant's, is left alone."""
     with transaction.atomic(using="default"):
         share(connections["default"], ["shop.plan"])
     with transaction.atomic(using="default"):
-        share(connections["default"], ["shop.plan", "shop.nowhere", "garage_car"])
+        share(connections["default"], ["shop.plan", "shop.nowhere", car(schema)])
     assert kinds(run)["plan"] == "reference"
+    found = run("default", "SELECT citus_table_type FROM citus_tables WHERE table_name = %s::regclass", [car(schema)])
+    assert found == [("schema",)]
 
 
 def test_before_the_first_reference(shop: str, run: Run) -> None:

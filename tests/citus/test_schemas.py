@@ -59,7 +59,7 @@ def test_one_schema_is_never_distributed(committed: None, run: Run) -> None:
 
 
 def test_violation_at_commit(schema: SchemaAlias) -> None:
-    """What a constraint put off is an IntegrityError, which says what was wrong, though the worker says it to nobody."""
+    """What a constraint put off is an IntegrityError that says what was wrong."""
     with pytest.raises(IntegrityError, match="violates foreign key constraint"), transaction.atomic(using="default"):
         bind(Car, "default", schema.schema).objects.create(name="lost", owner_id=4711)
     assert not bind(Car, "default", schema.schema).objects.filter(name="lost").exists()

@@ -1,4 +1,4 @@
-"""The connection to a coordinator of Citus: the backend's own, whichever that is, with what is different laid over it."""
+"""The connection to a coordinator of Citus: the backend's own, whichever that is, with what differs laid over it."""
 
 import re
 from functools import cache

@@ -39,7 +39,7 @@ class CitusOperations(DatabaseOperations):
             )
             for model in model_list
             for field in model._meta.local_fields
-            if isinstance(field, AutoField)
+            if isinstance(field, AutoField) and field.column
         ]
 
 

@@ -7,7 +7,7 @@ making its table anew; scripts are sent one statement after the other, since Cit
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 from django.db import DatabaseError, NotSupportedError
 from django.db.models import AutoField
@@ -24,9 +24,10 @@ __all__ = ["CitusSchemaEditor"]
 
 _TRIGGER = re.compile(r"\bTRIGGER\b", re.IGNORECASE)
 _TAKEN = """
-    SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.connamespace = {home}
+    WITH own AS (SELECT relnamespace AS home FROM pg_catalog.pg_class WHERE oid = to_regclass(%s))
+    SELECT k.conname::text FROM pg_catalog.pg_constraint k JOIN own ON k.connamespace = own.home
     UNION ALL
-    SELECT c.relname::text FROM pg_catalog.pg_class c WHERE c.relnamespace = {home}
+    SELECT c.relname::text FROM pg_catalog.pg_class c JOIN own ON c.relnamespace = own.home
 """
 _BOOKED = "SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition WHERE logicalrelid = to_regclass(%s))"
 
@@ -42,7 +43,7 @@ class CitusSchemaEditor(DatabaseSchemaEditor):
         if not self.collect_sql:
             refuse_others(self.connection)
         self._around = ExitStack()
-        if self.connection.settling is None:
+        if cast(Any, self.connection).settling is None:
             self._around.enter_context(settling(self.connection))
         return super().__enter__()
 
@@ -64,7 +65,7 @@ class CitusSchemaEditor(DatabaseSchemaEditor):
     def add_field(self, model: Any, field: Any) -> None:
         """Add a column, whose constraints are named."""
         if isinstance(field, AutoField) and self._is_booked(model):
-            self._rebuild(model, field.column, self._numbered(model, field, added=True))
+            self._rebuild(model, str(field.column), self._numbered(model, field, added=True))
             self.execute(self._create_primary_key_sql(model, field))  # type: ignore[attr-defined]  # not in the stubs
             return
         self._adding, former = (model, field), self._adding
@@ -121,9 +122,8 @@ class CitusSchemaEditor(DatabaseSchemaEditor):
             return constraint
         model, field = self._adding
         table = model._meta.db_table
-        home = f"(SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = to_regclass({_literal(self.quote_name(table))}))"
         with self.connection.cursor() as cursor:
-            cursor.execute(_TAKEN.format(home=home))
+            cursor.execute(_TAKEN, [self.quote_name(table)])
             taken = {name for (name,) in cursor.fetchall()}
         number = 0
         name = _object_name(str.__str__(table), field.column, label)
@@ -158,7 +158,3 @@ def _object_name(table: str, column: str, label: str) -> str:
         else:
             second = second[:-1]
     return "_".join((first.decode(errors="ignore"), second.decode(errors="ignore"), label))
-
-
-def _literal(text: str) -> str:
-    return "'{}'".format(text.replace("'", "''"))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import inf
 from secrets import token_hex
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from django.db import connections
 from django.db.backends.postgresql import base
@@ -44,7 +44,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if settings_dict.get("CITUS"):
             from ...citus.base import over
 
-            return super().__new__(over(cls))
+            return super().__new__(over(cast(Any, cls)))
         return super().__new__(cls)
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:

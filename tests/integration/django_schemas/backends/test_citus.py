@@ -1,4 +1,4 @@
-"""What is sent to a coordinator of Citus, seen on PostgreSQL, which has no Citus; and that it is sent to nobody else."""
+"""What is sent to a coordinator of Citus, as PostgreSQL without it sees it; and that it is sent to nobody else."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
