@@ -10,7 +10,7 @@ from django.db.models import Field, Model
 from django.utils.module_loading import import_string
 
 from . import conf
-from .citus import citus_invalid
+from .citus import citus_invalid, roles_on_citus
 from .environments import databases_of, environments, environments_on, primary_of
 from .exceptions import InvalidSchemaName
 from .identifiers import validate_schema_name
@@ -49,6 +49,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         command_hidden,
         max_lag_invalid,
         citus_invalid,
+        roles_on_citus,
     )
     return [message for function in functions for message in function()]
 

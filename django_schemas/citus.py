@@ -12,9 +12,10 @@ from django.db import connections
 
 from . import conf
 from .alias import SchemaAlias
-from .environments import environment, primary_of
+from .environments import environment, environments, primary_of
 from .exceptions import ConfigError
 from .identifiers import qualified, quote
+from .roles import login_of
 from .target import migrating
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "has_citus",
     "is_distributed",
     "refuse_others",
+    "roles_on_citus",
     "set_on_workers",
     "settle",
     "settle_sql",
@@ -173,6 +175,19 @@ def citus_invalid() -> Iterator[CheckMessage]:
                 hint="Only a writable database may have it: True, if HOST is the coordinator of a Citus cluster.",
                 id="django_schemas.E028",
             )
+
+
+def roles_on_citus() -> Iterator[CheckMessage]:
+    """E031: schemas have roles, as which Citus would log in to its workers, and they may not log in."""
+    for db, options in conf.databases().items():
+        for name in options.get("ENVIRONMENTS", ()) if options.get("CITUS") else ():
+            if name in environments() and login_of(name, db) is not None:
+                yield Error(
+                    f"The schemas of environment {name!r} have roles, and database {db!r} is of Citus.",
+                    hint="Citus logs in to its workers as the role that is set, and these can't: leave roles out, or "
+                    "have these schemas in a database without Citus.",
+                    id="django_schemas.E031",
+                )
 
 
 @register("django_schemas", Tags.database)

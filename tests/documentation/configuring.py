@@ -33,6 +33,7 @@ _OF_DATABASES = {
     "ENGINE",
     "ENVIRONMENTS",
     "HOST",
+    "CITUS",
     "MAX_LAG_S",
     "NAME",
     "OPTIONS",

@@ -55,7 +55,7 @@ def test_commands(name: str) -> None:
     assert re.search(rf"`{name}\b", REFERENCE)
 
 
-@pytest.mark.parametrize("key", [*sorted(checks._KEYS), "ENVIRONMENTS", "MAX_LAG_S", "Meta.db_environment"])
+@pytest.mark.parametrize("key", [*sorted(checks._KEYS), "CITUS", "ENVIRONMENTS", "MAX_LAG_S", "Meta.db_environment"])
 def test_settings(key: str) -> None:
     """Each setting is named."""
     assert key in REFERENCE

@@ -247,3 +247,14 @@ def test_many_to_many_relations() -> None:
     (message,) = check_model(Referring)
     assert (message.id, message.obj) == ("django_schemas.E016", Referring._meta.get_field("cars"))
     assert message.hint == "Put both models into one environment."
+
+
+def test_roles_on_citus(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schemas that are distributed can't have roles; those of another database can."""
+    monkeypatch.setattr(
+        "django_schemas.roles._logins", [lambda environment, db: "serving" if environment == "tenant" else None]
+    )
+    assert "django_schemas.E031" not in found_ids(check_settings(None))
+    settings.DATABASES = {**settings.DATABASES, "shard2": {**settings.DATABASES["shard2"], "CITUS": True}}
+    (message,) = [each for each in check_settings(None) if each.id == "django_schemas.E031"]
+    assert ("'tenant'" in message.msg, "'shard2'" in message.msg) == (True, True)
