@@ -47,10 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
         elif item.nodeid.startswith(("tests/citus/", *elsewhere.ALSO)):
             item.add_marker("citus")
-        if cluster.CITUS_URL and (
-            reasons := [reason for name, reason in elsewhere.NOT_THERE.items() if name in item.nodeid]
-        ):
-            item.add_marker(pytest.mark.skip(reason=f"Not on Citus: {reasons[0]}"))
+        for name, reason in elsewhere.NOT_THERE.items() if cluster.CITUS_URL else ():
+            if name in item.nodeid:
+                item.add_marker(pytest.mark.skip(reason=f"Not on Citus: {reason}"))
 
 
 @pytest.fixture(scope="session")

@@ -251,9 +251,8 @@ def test_many_to_many_relations() -> None:
 
 def test_roles_on_citus(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Schemas that are distributed can't have roles; those of another database can."""
-    monkeypatch.setattr(
-        "django_schemas.roles._logins", [lambda environment, db: "serving" if environment == "tenant" else None]
-    )
+    logins = {"tenant": "serving"}
+    monkeypatch.setattr("django_schemas.roles._logins", [lambda environment, db: logins.get(environment)])
     assert "django_schemas.E031" not in found_ids(check_settings(None))
     settings.DATABASES = {**settings.DATABASES, "shard2": {**settings.DATABASES["shard2"], "CITUS": True}}
     (message,) = [each for each in check_settings(None) if each.id == "django_schemas.E031"]
