@@ -4,11 +4,12 @@ A multi-schema environment's schemas are distributed: all tables of one stand on
 structure asks here; where `DATABASES` does not say `CITUS`, nothing is asked of the server and nothing else is sent.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import connections
+from django.db import OperationalError, connections
 
 from . import conf
 from .alias import SchemaAlias
@@ -20,6 +21,7 @@ from .target import migrating
 
 __all__ = [
     "OLDEST",
+    "asked_everywhere",
     "check_servers",
     "citus_invalid",
     "create_schema",
@@ -101,6 +103,23 @@ def refuse_others(connection: Any) -> None:
     # What was made may yet be rolled back.
     if not connection.in_atomic_block:
         _known.add(key)
+
+
+def asked_everywhere(cursor: Any, statement: str, parameters: Sequence[Any]) -> list[Any]:
+    """The rows that a statement which reads a catalog answers with, on all nodes: what is told here of tables whose
+    rows are on a worker is told of empty ones.
+
+    Raises:
+        OperationalError: a node did not answer.
+    """
+    composed = cursor.db.ops.compose_sql(statement, parameters)
+    each = f"SELECT coalesce(json_agg(to_json(found)), '[]') FROM ({composed}) AS found"
+    cursor.execute("SELECT success, result FROM run_command_on_all_nodes(%s)", [each])
+    answers = cursor.fetchall()
+    for success, result in answers:
+        if not success:
+            raise OperationalError(f"A node of Citus did not answer: {result}")
+    return [tuple(row.values()) for _, result in answers for row in json.loads(result)]
 
 
 def set_on_workers(cursor: Any, settings: Mapping[str, str]) -> None:

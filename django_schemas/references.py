@@ -29,14 +29,14 @@ _ALTERED = re.compile(rf"\bALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?{_NAME
 
 # In its books, as a reference table (`repmodel` t), one of a distributed schema's (with a colocation) or a local one.
 _TABLES = """
-    SELECT DISTINCT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+    SELECT DISTINCT n.nspname::text, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
            p.logicalrelid IS NOT NULL, p.repmodel = 't' OR p.colocationid <> 0
     FROM unnest(%s::text[]) AS wanted (name)
     JOIN pg_catalog.pg_class c ON c.oid = to_regclass(wanted.name)
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_catalog.pg_dist_partition p ON p.logicalrelid = c.oid
     WHERE c.relkind IN ('r', 'p')
-    ORDER BY 1
+    ORDER BY 2
 """
 # Those that are joined to some by foreign keys, over any number of others, and are not in its books.
 _NEIGHBOURS = """
@@ -74,11 +74,13 @@ class _Table(NamedTuple):
     """A table that a statement names.
 
     Attributes:
+        schema: name of its schema.
         name: with its schema, quoted where need be.
         is_booked: whether Citus knows it.
         is_shared: whether distributed tables may refer to it.
     """
 
+    schema: str
     name: str
     is_booked: bool
     is_shared: bool
@@ -123,7 +125,9 @@ def referring(connection: Any, sql: str) -> Iterator[None]:
         yield
         return
     if is_distributed(connection):
-        share(connection, referenced)
+        # What else is referred to is nobody's here to change: Citus says what to do.
+        homes = _homes(connection.alias)
+        share(connection, [table.name for table in _tables(connection, referenced) if table.schema in homes])
         yield
         return
     named = _tables(connection, [*referenced, *_ALTERED.findall(sql)])
@@ -148,7 +152,12 @@ def send_script(connection: Any, script: str) -> None:
 def _tables(connection: Any, names: Sequence[str]) -> list[_Table]:
     with connection.cursor() as cursor:
         cursor.execute(_TABLES, [list(names)])
-        return [_Table(name, booked, bool(shared)) for name, booked, shared in cursor.fetchall()]
+        return [_Table(schema, name, booked, bool(shared)) for schema, name, booked, shared in cursor.fetchall()]
+
+
+def _homes(db: str) -> set[str | None]:
+    """The schemas of a database that all others share."""
+    return {environment(name).schema_name for name in environments_on(db)} - {None}
 
 
 @contextmanager

@@ -69,6 +69,8 @@ def django_db_setup(
             keepdb=django_db_keepdb and not django_db_createdb,
             serialized_aliases=(),
         )
+        if cluster.CITUS_URL:
+            cluster.allow_triggers()
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import connections
 from django.template.defaultfilters import filesizeformat
 
-from django_schemas.citus import has_citus
+from django_schemas.citus import asked_everywhere, has_citus
 from django_schemas.identifiers import qualified
 from django_schemas.placement import Placement
 
@@ -30,14 +30,6 @@ _ABOUT_BYTES = """
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
     WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'm', 'S', 'i')
-    GROUP BY n.nspname
-"""
-# Where Citus has the tables, what is here of them is empty.
-_SHARDS = """
-    SELECT n.nspname::text, pg_catalog.sum(s.shard_size)::bigint
-    FROM pg_catalog.citus_shards s
-    JOIN pg_catalog.pg_class c ON c.oid = s.table_name JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY(%s)
     GROUP BY n.nspname
 """
 _BATCH = 500
@@ -92,7 +84,12 @@ def bytes_of(places: Collection[Placement], *, about: bool = False) -> dict[Plac
     for db in {place.db for place in places}:
         with connections[db].cursor() as cursor:
             names = [place.schema for place in places if place.db == db]
-            statement = _SHARDS if has_citus(connections[db]) else _ABOUT_BYTES if about else _BYTES
-            cursor.execute(statement, [names])
-            found |= {Placement(db, schema): size for schema, size in cursor.fetchall()}
+            statement = _ABOUT_BYTES if about else _BYTES
+            if has_citus(connections[db]):
+                rows = asked_everywhere(cursor, statement, [names])
+            else:
+                cursor.execute(statement, [names])
+                rows = cursor.fetchall()
+            for schema, size in rows:
+                found[Placement(db, schema)] += size
     return found

@@ -6,10 +6,11 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg2
+from django.db import connections
 
 from tools import postgres
 
-__all__ = ["CITUS_URL", "MISSING", "asked", "made"]
+__all__ = ["CITUS_URL", "MISSING", "allow_triggers", "asked", "made"]
 
 CITUS_URL = os.environ.get("CITUS_URL", "")
 MISSING = (
@@ -25,6 +26,13 @@ def asked(url: str, statement: str, *parameters: Any) -> list[Any]:
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return list(cursor.fetchall()) if cursor.description else []
+
+
+def allow_triggers() -> None:
+    """Have the test database take the triggers that some tests make."""
+    name = connections["default"].settings_dict["NAME"]
+    asked(postgres.renamed(CITUS_URL, name), f"ALTER DATABASE {name} SET citus.enable_unsafe_triggers TO on")
+    connections["default"].close()
 
 
 @contextmanager

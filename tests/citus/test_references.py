@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
+from django_schemas import references
 from django_schemas.alias import SchemaAlias
 from django_schemas.references import referring, share, share_referenced
 from django_schemas.schemas import drop_schema, make_schema
@@ -71,8 +72,9 @@ def test_again(shop: str, schema: SchemaAlias, run: Run) -> None:
     assert found == [("schema",)]
 
 
-def test_before_the_first_reference(shop: str, run: Run) -> None:
+def test_before_the_first_reference(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant's foreign key makes the table that it leads to a reference table, with whatever quotes it is written."""
+    monkeypatch.setattr(references, "_homes", lambda db: {shop})
     alias = SchemaAlias("default", "customer", "tenant")
     make_schema(alias, None)
     statement = 'ALTER TABLE customer.invoice ADD FOREIGN KEY (plan_id) REFERENCES "shop" . plan (id)'
