@@ -1,6 +1,6 @@
 """Nodes: the servers of a Citus cluster, which schema is on which, and taking one to another while it is in use.
 
-A node is told by its address, "HOST:PORT", as Citus has it. Only catalogs of the coordinator are read.
+A node is told by its address, "HOST:PORT", as Citus has it. Who is where is read from catalogs of the coordinator.
 """
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from django.db import connections
 
 from .identifiers import quote
 
-__all__ = ["Node", "homes_on", "move_schema", "nodes_of", "without_identity"]
+__all__ = ["Node", "homes_on", "move_schema", "nodes_of", "sizes_on", "without_identity"]
 
 _NODES = """
     SELECT nodename || ':' || nodeport, shouldhaveshards
@@ -25,6 +25,11 @@ _HOMES = """
     JOIN pg_catalog.pg_dist_shard h ON h.logicalrelid = p.logicalrelid
     JOIN pg_catalog.pg_dist_placement l ON l.shardid = h.shardid
     JOIN pg_catalog.pg_dist_node d ON d.groupid = l.groupid AND d.noderole = 'primary'
+"""
+_SIZES = """
+    SELECT d.nodename || ':' || d.nodeport, CASE WHEN r.success THEN r.result::bigint END
+    FROM run_command_on_all_nodes('SELECT pg_catalog.pg_database_size(pg_catalog.current_database())') r
+    JOIN pg_catalog.pg_dist_node d USING (nodeid)
 """
 _WITHOUT_IDENTITY = """
     SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -75,6 +80,13 @@ def homes_on(db: str, schemas: Collection[str] | None = None) -> dict[str, str]:
             cursor.execute(_HOMES)
         else:
             cursor.execute(f"{_HOMES} WHERE n.nspname = ANY(%s)", [list(schemas)])
+        return dict(cursor.fetchall())
+
+
+def sizes_on(db: str) -> dict[str, int | None]:
+    """Bytes on disk of a whole database on each node, by its address; None where a node does not answer."""
+    with connections[db].cursor() as cursor:
+        cursor.execute(_SIZES)
         return dict(cursor.fetchall())
 
 

@@ -17,6 +17,7 @@ from django_schemas.nodes import Node, homes_on, nodes_of
 
 from .conf import conf
 from .exceptions import MoveRefused
+from .filling import discard, refill_later
 from .lifecycle.node_move import refuse_node
 from .models import AbstractTenant
 from .registry import tenant_model
@@ -28,7 +29,8 @@ __all__ = ["cluster_of", "drain_node", "look_at_node", "tenants_on_node"]
 def drain_node(node: str, db: str, processes: int = 1) -> Generator[tuple[AbstractTenant, Relocated], None, None]:
     """Move all tenants off a node, each to the one that has fewest schemas; yield each with what became of it.
 
-    Those that are placed there meanwhile are moved too. It can be called again, whatever became of it before.
+    Ready schemas of the pool that are there are dropped before, and made anew behind it, since tenants would get them.
+    Tenants that are placed there meanwhile are moved too. It can be called again, whatever became of it before.
 
     Args:
         node: its address, "HOST:PORT", as Citus has it.
@@ -43,7 +45,7 @@ def drain_node(node: str, db: str, processes: int = 1) -> Generator[tuple[Abstra
         raise MoveRefused(
             f"New tenants may be placed on {node}: say {leaving.set_sql(False)} in database {db!r}, and this again."
         )
-    return relocate(partial(_errands, node, db), processes)
+    return _drain(node, db, processes)
 
 
 def look_at_node(node: str, db: str) -> Iterator[tuple[AbstractTenant, str, str]]:
@@ -66,8 +68,8 @@ def look_at_node(node: str, db: str) -> Iterator[tuple[AbstractTenant, str, str]
 def tenants_on_node(node: str, db: str) -> QuerySet[AbstractTenant]:
     """The tenants whose schemas are on a node."""
     model = tenant_model()
-    there = [schema for schema, home in homes_on(db).items() if home == node]
-    return model._default_manager.using(router.db_for_write(model)).filter(db=db, schema_name__in=there)
+    rows = model._default_manager.using(router.db_for_write(model))
+    return rows.filter(db=db, schema_name__in=_schemas_on(node, db))
 
 
 def cluster_of(db: str | None) -> str:
@@ -81,6 +83,16 @@ def cluster_of(db: str | None) -> str:
         return db or clusters[0]
     known = ", ".join(clusters) or "none"
     raise MoveRefused(f"Databases of Citus are: {known}. " + (f"{db!r} is none." if db else "Say which: --db ALIAS."))
+
+
+def _drain(node: str, db: str, processes: int) -> Generator[tuple[AbstractTenant, Relocated], None, None]:
+    discard(db, _schemas_on(node, db))
+    yield from relocate(partial(_errands, node, db), processes)
+    refill_later(db)
+
+
+def _schemas_on(node: str, db: str) -> list[str]:
+    return [schema for schema, home in homes_on(db).items() if home == node]
 
 
 def _nodes(node: str, db: str) -> tuple[Node, list[Node]]:

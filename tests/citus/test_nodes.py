@@ -18,14 +18,18 @@ from django.db import connections, transaction
 
 from django_schemas.nodes import Node, homes_on, nodes_of
 from tenancy import lifecycle, tenant_context
+from tenancy.databases import databases
 from tenancy.exceptions import MoveFailed, MoveRefused
+from tenancy.filling import fill, sweep
 from tenancy.lifecycle import node_move
 from tenancy.lifecycle.node_move import move_to_node
-from tenancy.models import Tenant, TenantEvent
+from tenancy.models import PooledSchema, Tenant, TenantEvent
 from tenancy.node_draining import drain_node
 from tests.apps.garage.models import Car, Owner
 from tests.faults import leave_inherited_connections
 from tests.integration.tenancy.test_move import contents, leave
+
+from .cluster import CITUS_URL, asked
 
 Run = Any
 Settle = Callable[..., Tenant]
@@ -190,6 +194,41 @@ def test_who_writes_for_too_long(settle: Settle, workers: list[str], monkeypatch
     assert move_to_node(acme, new).new == new
 
 
+def test_who_comes_between(settle: Settle, workers: list[str], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes on once the rows are copied is waited for briefly: so long wait all who come later, and no longer."""
+    acme = settle("Acme nodes")
+    old, new = home(acme), away(acme, workers)
+    name = f'"{acme.schema_name}".garage_owner'
+    run("default", f"INSERT INTO {name} (name, witness) SELECT 'x', '' FROM generate_series(1, 100000)")
+    monkeypatch.setattr(node_move, "_LOCK_S", 2)
+    raised: list[Exception] = []
+
+    def move() -> None:
+        try:
+            move_to_node(Tenant.objects.get(pk=acme.pk), new)
+        except MoveFailed as error:
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=move)
+    thread.start()
+    worker = f"{CITUS_URL.rsplit('@')[0]}@{new}/{connections['default'].settings_dict['NAME']}"
+    wait_for(lambda: asked(worker, "SELECT FROM pg_subscription") != [])
+    longest_s = 0.0
+    with writing(acme):
+        while thread.is_alive():
+            begun_s = monotonic()
+            run("default", f"INSERT INTO {name} (name, witness) VALUES ('y', '')")
+            longest_s = max(longest_s, monotonic() - begun_s)
+            sleep(0.1)
+    thread.join()
+    (error,) = raised
+    assert "lock timeout" in str(error)
+    assert 0.5 < longest_s < 4
+    assert home(acme) == old
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_cut_off(settle: Settle, workers: list[str], run: Run, how: signal.Signals) -> None:
     """A process that is ended midway leaves nothing that goes on; said again, it does."""
@@ -218,6 +257,11 @@ def test_told_of(settle: Settle, workers: list[str], django_assert_num_queries: 
     table = tenant_command("list", acme.slug, plain.slug, "--long").splitlines()
     assert table[0].endswith("NODE")
     assert table[1].endswith(home(acme))
+    (found,) = [each for each in databases() if each.alias == "default"]
+    assert [node.address for node in found.nodes] == [node.address for node in nodes_of("default")]
+    assert sum(node.tenants or 0 for node in found.nodes) == Tenant.objects.filter(db="default").count()
+    assert all(node.size for node in found.nodes)
+    assert workers[0] in tenant_command("databases")
     with django_assert_num_queries(1, connection=connections["default"]):
         homes_on("default", [acme.schema_name, globex.schema_name])
 
@@ -242,10 +286,28 @@ def test_drained(settle: Settle, workers: list[str], closed: Any, processes: int
     assert f"No tenant is on {node}" in tenant_command("drain", "--node", node, "--db", "default")
 
 
-@pytest.mark.parametrize("words", [["--node", "10.9.9.9:1"], ["--node", "x:1", "--db", "shard2"], [], ["--node", "x:1", "--to", "shard2"]])
+def test_ready_schemas(settle: Settle, workers: list[str], closed: Any, settings: Any) -> None:
+    """Those of the pool leave a node that is emptied: a new tenant gets none that is there."""
+    node, other = workers
+    settings.TENANCY = {**settings.TENANCY, "POOL": 2}
+    try:
+        list(fill("default", 2))
+        assert node in [homes_on("default")[each.schema_name] for each in PooledSchema.objects.all()]
+        closed(node)
+        assert list(drain_node(node, "default")) is not None
+        wait_for(lambda: PooledSchema.objects.count() == 2)
+        assert {homes_on("default")[each.schema_name] for each in PooledSchema.objects.all()} == {other}
+    finally:
+        settings.TENANCY = {**settings.TENANCY, "POOL": 0}
+        sweep("default", everything=True)
+
+
+@pytest.mark.parametrize(
+    "words", [["--node", "10.9.9.9:1"], ["--node", "x:1", "--db", "shard2"], [], ["--node", "x:1", "--to", "shard2"]]
+)
 def test_draining_is_refused(committed: None, words: list[str]) -> None:
     """Where there is no such node, or it is no database of Citus's, or nothing is named."""
-    with pytest.raises(CommandError, match="no node|is none|Say what|goes with"):
+    with pytest.raises(CommandError, match=r"no node|is none|Say what|goes with"):
         tenant_command("drain", *words)
 
 
