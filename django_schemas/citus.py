@@ -97,11 +97,12 @@ def refuse_others(connection: Any) -> None:
     for fault, remedy in _faults(connection):
         raise ConfigError(f"{fault} {remedy}")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regprocedure(%s) IS NULL", [f"{_SETTLE}()"])
-        if cursor.fetchone() == (True,):
+        cursor.execute("SELECT to_regprocedure(%s) IS NOT NULL", [f"{_SETTLE}()"])
+        (there,) = cursor.fetchone()
+        if not there:
             cursor.execute(_CREATE_SETTLE)
-    # What was made may yet be rolled back.
-    if not connection.in_atomic_block:
+    # What was made just now may yet be rolled back.
+    if there or not connection.in_atomic_block:
         _known.add(key)
 
 

@@ -99,3 +99,9 @@ def test_dropped_with_rows_that_wait(committed: None) -> None:
             ada = User.objects.create(username="ada")
             ada.groups.add(Group.objects.create(name="some"))
         flush("default", "passing")
+
+
+def test_violation_without_a_transaction(schema: SchemaAlias) -> None:
+    """The same of a statement that is its own transaction."""
+    with pytest.raises(IntegrityError):
+        bind(Car, "default", schema.schema).objects.create(name="lost", owner_id=4711)
