@@ -347,7 +347,10 @@ def relation(model: type[Model], field: "Field[Any, Any]") -> Iterator[CheckMess
     if not (isinstance(target, type) and issubclass(target, Model)):
         return
     sources, targets = environments_of(model), environments_of(target)
-    for source in sources or ("",):
+    if bool(sources) != bool(targets):
+        yield from _relation_to_none(field, target, model if targets else target)
+        return
+    for source in sources:
         found = _relation_fault(source, targets, getattr(field, "db_constraint", True))
         if found is not None:
             id_, reason, hint = found
@@ -360,21 +363,26 @@ def relation(model: type[Model], field: "Field[Any, Any]") -> Iterator[CheckMess
             return
 
 
-def _relation_fault(source: str, targets: tuple[str, ...], constrained: bool) -> tuple[str, str, str] | None:
-    """Why a model of environment `source` (empty: of none) can't refer to one of `targets`; None if it can."""
-    known = environments()
-    if (
-        source in targets
-        or (not source and not targets)
-        or any(name not in known for name in (source, *targets) if name)
-    ):
-        return None
-    if not source or not targets:
-        return (
-            "E014",
-            f"joins environment {source or ' or '.join(targets)!r} and a model of no environment",
-            "List the latter's app in APPS of an environment; a single-schema one may have SCHEMA_NAME 'public'.",
+def _relation_to_none(field: "Field[Any, Any]", target: type[Model], stray: type[Model]) -> Iterator[CheckMessage]:
+    """E014, where `stray` is whichever of the two models is in no environment."""
+    names = environments_of(field.model) or environments_of(target)
+    app = stray._meta.app_config  # None of a model that is made for a moment.
+    name = app.name if app else stray._meta.app_label
+    if set(names) <= set(environments()):
+        yield Error(
+            f"Relation to {target._meta.label} joins environment {' or '.join(names)!r} and {stray._meta.label}, a "
+            "model of no environment.",
+            hint=f"List {name!r} in APPS of an environment; a single-schema one may have SCHEMA_NAME 'public'.",
+            obj=field,
+            id="django_schemas.E014",
         )
+
+
+def _relation_fault(source: str, targets: tuple[str, ...], constrained: bool) -> tuple[str, str, str] | None:
+    """Why a model of environment `source` can't refer to one of `targets`; None if it can."""
+    known = environments()
+    if source in targets or any(name not in known for name in (source, *targets)):
+        return None
     singles = [name for name in targets if known[name].single_schema]
     if not singles:
         if known[source].single_schema:

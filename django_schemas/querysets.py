@@ -8,7 +8,7 @@ The classes are made on demand from the ones they replace and go by their names:
 of other packages included, work unchanged.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
@@ -230,7 +230,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
 
     def create(self, **kwargs: Any) -> Any:
         """Create an object, which belongs to this queryset's place from the beginning."""
-        with ensure_active(self.db):
+        with ensure_active(self._written_to()):
             return super().create(**kwargs)
 
     create.alters_data = True  # type: ignore[attr-defined]
@@ -238,7 +238,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
         """Insert objects; those of another schema are refused."""
         objs = list(objs)
-        self._refuse_others(objs)
+        self._refuse_others(objs, self._written_to)
         return super().bulk_create(objs, *args, **kwargs)
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
@@ -246,14 +246,14 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
     def bulk_update(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
         """Update objects; those of another schema are refused."""
         objs = tuple(objs)
-        self._refuse_others(objs)
+        self._refuse_others(objs, self._written_to)
         return super().bulk_update(objs, *args, **kwargs)
 
     bulk_update.alters_data = True  # type: ignore[attr-defined]
 
     def update(self, **kwargs: Any) -> Any:
         """Update rows; values that are objects of another schema are refused."""
-        self._refuse_others(kwargs.values())
+        self._refuse_others(kwargs.values(), self._written_to)
         return super().update(**kwargs)
 
     update.alters_data = True  # type: ignore[attr-defined]
@@ -268,7 +268,7 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
 
     def contains(self, obj: Any) -> Any:
         """Tell whether an object is in the queryset; one of another schema is refused."""
-        self._refuse_others([obj])
+        self._refuse_others([obj], lambda: self.db)
         return super().contains(obj)
 
     def raw(self, raw_query: Any, params: Any = (), translations: Any = None, using: str | None = None) -> Any:
@@ -283,11 +283,16 @@ class SchemaQuerySetMixin(_QuerySet):  # type: ignore[misc]
             raw._fetch_mode = self._fetch_mode
         return raw
 
-    def _refuse_others(self, values: Iterable[object]) -> None:
-        """Refuse objects of another schema than the one this queryset writes to."""
+    def _written_to(self) -> SchemaAlias:
+        """The alias to be written to: another router of the project's may read elsewhere."""
+        self._for_write = True
+        return self.db
+
+    def _refuse_others(self, values: Iterable[object], asked: Callable[[], SchemaAlias]) -> None:
+        """Refuse objects of another schema than the one that is asked."""
         others = [value for value in values if isinstance(value, Model)]
         if others:
-            alias = self.db
+            alias = asked()
             for value in others:
                 refuse_other(alias, value)
 

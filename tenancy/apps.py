@@ -4,6 +4,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db.models.signals import post_delete, post_save, pre_delete
 
+from django_schemas.membership import refuse_unprepared
+
 from .conf import conf
 
 __all__ = ["TenancyConfig"]
@@ -20,11 +22,16 @@ class TenancyConfig(AppConfig):
     verbose_name = "Tenancy"
     default_auto_field = "django.db.models.BigAutoField"
 
+    def import_models(self) -> None:
+        """Import the models, which no Django without `django_schemas` understands."""
+        refuse_unprepared()
+        super().import_models()
+
     def ready(self) -> None:
         """Connect the receivers, register the checks."""
         from django_schemas import confining, remarks, roles
 
-        from . import checks, privileges, registry, signals  # noqa: F401  # checks register themselves
+        from . import checks, privileges, registry, sharing, signals  # noqa: F401  # checks register themselves
         from .atomicity import confine_transactions
         from .blueprints import use_registry
         from .contrib.comments import comment_maker

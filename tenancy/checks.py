@@ -1,12 +1,14 @@
 """System checks of the settings of this package. One function for each id; none asks a database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from math import isfinite
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.http.request import validate_host
 from django.utils.module_loading import import_string
 
 from django_schemas.environments import databases_of, environments
@@ -41,6 +43,7 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         odd_refusal_views,
         odd_numbers,
         odd_base_domain,
+        hosts_refused,
         odd_behind,
         no_session_yet,
         no_verifier,
@@ -126,6 +129,12 @@ def odd_databases() -> Iterator[CheckMessage]:
                 f"TENANCY['DATABASES'] names {db!r}, which is no writable database that hosts {name!r}.",
                 id="tenancy.E007",
             )
+    if isinstance(wanted, Mapping) and wanted and not any(wanted.values()):
+        yield Error(
+            "TENANCY['DATABASES'] leaves new tenants no database: all of them weigh 0.",
+            hint="Give one that they may be placed in a weight, as {'default': 1, 'eu': 0}.",
+            id="tenancy.E007",
+        )
 
 
 def proxies_not_named() -> Iterator[CheckMessage]:
@@ -173,6 +182,10 @@ def odd_numbers() -> Iterator[CheckMessage]:
         value = conf.tenancy.get(key, 0)
         if not _is_number(value) or value < 0:
             yield Error(f"TENANCY[{key!r}] is {value!r}; it is a number, 0 or more.", id="tenancy.E013")
+    weights = conf.tenancy.get("DATABASES")
+    for db, weight in weights.items() if isinstance(weights, Mapping) else ():
+        if not _is_number(weight) or not isfinite(weight) or weight < 0:
+            yield Error(f"TENANCY['DATABASES'][{db!r}] is {weight!r}; it is a number, 0 or more.", id="tenancy.E013")
 
 
 def odd_base_domain() -> Iterator[CheckMessage]:
@@ -185,6 +198,20 @@ def odd_base_domain() -> Iterator[CheckMessage]:
             f"TENANCY['BASE_DOMAIN'] is {conf.base_domain!r}, which no request's host can be under.",
             hint="Write a host name without a port, and in punycode if it is an international one.",
             id="tenancy.E014",
+        )
+
+
+def hosts_refused() -> Iterator[CheckMessage]:
+    """W038: ALLOWED_HOSTS does not let the hosts of tenants pass."""
+    base = conf.base_domain
+    # What Django takes where it is empty, in `HttpRequest.get_host()`.
+    allowed = conf.allowed_hosts or ([".localhost", "127.0.0.1", "[::1]"] if conf.debug else [])
+    named = "tenancy.resolvers.SubdomainResolver" in conf.resolver_paths
+    if base and named and not validate_host(f"tenant.{base}", allowed):
+        yield Warning(
+            f"ALLOWED_HOSTS lets no sub-domain of TENANCY['BASE_DOMAIN'] pass: Django refuses tenant.{base}.",
+            hint=f"Add {'.' + base!r}, with the dot, and what hosts of their own your tenants have.",
+            id="tenancy.W038",
         )
 
 

@@ -133,7 +133,7 @@ class Conf:
     @cached_property
     def base_domain(self) -> str:
         """`BASE_DOMAIN`: `acme.<BASE_DOMAIN>` is the tenant with slug `acme`; empty (the default): no subdomains."""
-        return str(self.tenancy.get("BASE_DOMAIN", "")).lower().strip(".")
+        return str(self.tenancy.get("BASE_DOMAIN") or "").lower().strip(".")
 
     @property
     def root_urlconf(self) -> str:
@@ -207,9 +207,17 @@ class Conf:
         return value
 
     @property
+    def weights(self) -> Mapping[str, float]:
+        """`DATABASES`: the databases that tenants are spread over, each with its weight: how many it gets in relation
+        to the others, 0 for none. A list means 1 for each; by default every writable database of the environment.
+        """
+        given = self.tenancy.get("DATABASES") or databases_of(self.environment)
+        return given if isinstance(given, Mapping) else dict.fromkeys(given, 1)
+
+    @property
     def databases(self) -> tuple[str, ...]:
-        """`DATABASES`: where new tenants may be placed; every writable database of the environment by default."""
-        return tuple(self.tenancy.get("DATABASES") or databases_of(self.environment))
+        """Those of them whose weight is more than 0: where new tenants may be placed."""
+        return tuple(db for db, weight in self.weights.items() if weight > 0)
 
     @property
     def provisioning(self) -> str | Callable[..., Any]:

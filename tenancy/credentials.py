@@ -19,6 +19,7 @@ from django_schemas.exceptions import ConfigError
 from django_schemas.membership import environments_of_app
 
 from .conf import conf
+from .contrib.jwt import PACKAGES, is_bound
 from .middleware import TenantMiddleware
 from .tokens import TenantTokenGenerator
 
@@ -134,6 +135,24 @@ def shared_account_links() -> Iterator[CheckMessage]:
         )
 
 
+def shared_web_tokens() -> Iterator[CheckMessage]:
+    """W029: JSON web tokens are valid in each tenant, for whoever has the same primary key there."""
+    if _position(TenantMiddleware) is None:
+        return
+    try:
+        get_resolver(conf.root_urlconf).url_patterns  # noqa: B018  # Views that make or take tokens load their package.
+    except (ImportError, ImproperlyConfigured):
+        return  # Django's own checks say so.
+    for package in PACKAGES:
+        if not is_bound(package):
+            yield Warning(
+                f"Tokens of {package} are valid in all tenants: whoever has one of one tenant is let into each other "
+                "one, as the user with the same primary key.",
+                hint='Add "tenancy.contrib.jwt.TenantTokens" to INSTALLED_APPS.',
+                id="tenancy.W029",
+            )
+
+
 def shared_caches() -> Iterator[CheckMessage]:
     """W027: a cache that Django and projects use without naming one has the same keys for all tenants."""
     if _position(TenantMiddleware) is None:
@@ -167,6 +186,7 @@ CHECKS: tuple[Callable[[], Iterable[CheckMessage]], ...] = (
     trusted_tenants,
     shared_tokens,
     shared_account_links,
+    shared_web_tokens,
     cloned_credentials,
     shared_caches,
 )

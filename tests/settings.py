@@ -57,6 +57,7 @@ DATABASE_ENVIRONMENTS = {
 if not POSTGIS_MISSING:
     DATABASE_ENVIRONMENTS["atlas"] = {"ADDITIONAL_SCHEMAS": ["public"]}
 DATABASE_ROUTERS = ["django_schemas.routers.ExplicitRouter"]
+SILENCED_SYSTEM_CHECKS = ["tenancy.W039"]  # The leaflets are of no environment on purpose.
 
 INSTALLED_APPS = [
     "django_schemas",

@@ -10,7 +10,7 @@ from django_schemas.citus import asked_everywhere, has_citus
 from django_schemas.identifiers import qualified
 from django_schemas.placement import Placement
 
-__all__ = ["Size", "bytes_of", "size_of"]
+__all__ = ["Size", "bytes_of", "rows_of", "size_of"]
 
 _RELATIONS = """
     SELECT c.relname::text, c.relkind = 'r', pg_catalog.pg_total_relation_size(c.oid)
@@ -30,6 +30,15 @@ _ABOUT_BYTES = """
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
     WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'm', 'S', 'i')
+    GROUP BY n.nspname
+"""
+_ABOUT_ROWS = """
+    SELECT n.nspname::text,
+        pg_catalog.sum(
+            CASE WHEN c.reltuples < 0 THEN pg_catalog.pg_stat_get_live_tuples(c.oid) ELSE c.reltuples END
+        )::bigint
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY(%s) AND c.relkind = 'r'
     GROUP BY n.nspname
 """
 _BATCH = 500
@@ -80,16 +89,26 @@ def bytes_of(places: Collection[Placement], *, about: bool = False) -> dict[Plac
         about: go by what PostgreSQL noted when it vacuumed or analysed tables last. Looking at their files takes 2.5 ms
             for a schema of 25 tables, and waits for tables that are locked.
     """
+    return _summed(_ABOUT_BYTES if about else _BYTES, places)
+
+
+def rows_of(places: Collection[Placement]) -> dict[Placement, int]:
+    """Rows of many schemas, about: as PostgreSQL noted when it vacuumed or analysed tables last, or counts new ones; by
+    one statement for each database.
+    """
+    return _summed(_ABOUT_ROWS, places)
+
+
+def _summed(statement: str, places: Collection[Placement]) -> dict[Placement, int]:
     found = dict.fromkeys(places, 0)
     for db in {place.db for place in places}:
         with connections[db].cursor() as cursor:
             names = [place.schema for place in places if place.db == db]
-            statement = _ABOUT_BYTES if about else _BYTES
             if has_citus(connections[db]):
                 rows = asked_everywhere(cursor, statement, [names])
             else:
                 cursor.execute(statement, [names])
                 rows = cursor.fetchall()
-            for schema, size in rows:
-                found[Placement(db, schema)] += size
+            for schema, number in rows:
+                found[Placement(db, schema)] += number
     return found

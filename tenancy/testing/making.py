@@ -58,6 +58,6 @@ def _made(model: type[AbstractTenant], name: str, fields: dict[str, Any]) -> Abs
 def _as_committed() -> Iterator[None]:
     """Call what waits for the commit of a block's transactions as the block ends."""
     with ExitStack() as stack:
-        for db in {str(router.db_for_write(tenant_model())), *conf.databases}:
+        for db in {str(router.db_for_write(tenant_model())), *conf.weights}:
             stack.enter_context(TestCase.captureOnCommitCallbacks(using=db, execute=True))
         yield

@@ -126,3 +126,73 @@ def test_life(project: None, tmp_path: Path) -> None:
     tenant("status")
     tenant("show", "globex")
     assert "nobody" in tenant("show", "nobody", code=2)
+
+
+def weigh(patch: pytest.MonkeyPatch, **weights: float) -> None:
+    """Have the next processes begin with these weights."""
+    patch.setenv("WEIGHTS", json.dumps(weights))
+
+
+def homes(slugs: list[str]) -> set[str]:
+    """The databases that tenants are in; all of them are active."""
+    rows = [row for slug, row in listed().items() if slug in slugs]
+    assert {row["status"] for row in rows} == {"active"}
+    return {row["db"] for row in rows}
+
+
+def in_all(code: str) -> list[str]:
+    """What code prints in every tenant, each line behind the tenant's slug."""
+    imports = "from django.contrib.auth.models import User; from tenancy import current_tenant; "
+    return sorted(tenant("run", "--all", "--", "shell", "--verbosity=0", "--command", imports + code).splitlines())
+
+
+def test_many_databases(project: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A team empties a database, evens out what it has, and goes on where it was killed."""
+    for number, db in enumerate(("default", "default", "default", "shard2")):
+        tenant("create", f"grows-{number}", "--db", db)
+    slugs = sorted(listed())
+    in_all("User.objects.create_user('of-' + current_tenant().slug)")
+    told = {row["alias"]: row for row in json.loads(tenant("databases", "--json"))}
+    assert [(told[db]["ready"], told[db]["weight"]) for db in ("default", "shard2")] == [(True, 1), (True, 1)]
+
+    assert "give it the weight 0" in tenant("drain", "--db", "default", code=2)
+    weigh(monkeypatch, default=0, shard2=1)
+    assert "could go to shard2" in tenant("drain", "--db", "default", "--dry-run")
+    assert len(homes(slugs)) == 2
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "django", "tenant", "drain", "--db", "default"],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert killed.stdout is not None
+    assert "moved to shard2" in killed.stdout.readline()
+    killed.kill()
+    killed.communicate()
+    assert "No tenant is in default any more." in tenant("drain", "--db", "default", "--parallel", "2")
+    assert homes(slugs) == {"shard2"}
+    assert json.loads(tenant("drain", "--db", "default", "--json")) == []
+
+    weigh(monkeypatch, default=1, shard2=1)
+    planned = json.loads(tenant("rebalance", "--plan", "--by", "tenants", "--json"))
+    number = len(planned["moves"])
+    assert number == len(slugs) // 2
+    tenant("rebalance", "--apply", "--by", "tenants", "--limit", "1")
+    said = tenant("rebalance", "--apply", "--by", "tenants", "--parallel", "2")
+    assert f"{number - 1} tenants: {number - 1} moved" in said
+    assert homes(slugs) == {"default", "shard2"}
+    assert "Nothing is to be moved." in tenant("rebalance", "--apply", "--by", "tenants")
+    tenant("rebalance", "--plan", "--by", "no.such", code=2)
+    assert in_all("print(User.objects.filter(username__startswith='of-').get())") == [
+        f"{slug}: of-{slug}" for slug in slugs
+    ]
+    tenant("purge", "--status", "active", "--leftovers", "--yes-really=ALL")
+    assert json.loads(tenant("check", "--all", "--json")) == []
+
+    monkeypatch.setenv("DATABASE_URL_SHARD2", "postgres://nobody@127.0.0.1:1/nowhere")
+    told = {row["alias"]: row for row in json.loads(tenant("databases", "--json"))}
+    assert [told[db]["reachable"] for db in ("default", "shard2")] == [True, False]
+    assert "does not answer" in tenant("rebalance", "--apply", code=1)
+    weigh(monkeypatch, default=1, shard2=0)
+    assert "does not answer" in tenant("drain", "--db", "shard2", code=2)

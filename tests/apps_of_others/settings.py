@@ -33,6 +33,7 @@ TENANTS = [
     "allauth.account",
     "allauth.socialaccount",
     "easy_thumbnails",
+    "rest_framework_simplejwt.token_blacklist",
     "taggit",
     *WAGTAIL,
     # A project's own models that are made from theirs live where theirs do.
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
     "mptt",
     "rest_framework",
     "simple_history",
+    "tenancy.contrib.jwt.TenantTokens",
     "tests.apps_of_others.shop",
 ]
 ROOT_URLCONF = "tests.apps_of_others.urls"
@@ -76,6 +78,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.TokenAuthentication",
         "oauth2_provider.contrib.rest_framework.OAuth2Authentication",
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],

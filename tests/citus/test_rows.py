@@ -14,7 +14,7 @@ from django_schemas.alias import SchemaAlias
 from django_schemas.digests import digests_of
 from django_schemas.drift import find_drift
 from django_schemas.inventory import inventory_of
-from tenancy.lifecycle.sizes import bytes_of, size_of
+from tenancy.lifecycle.sizes import bytes_of, rows_of, size_of
 from tests.apps.garage.models import Tag
 
 Run = Any
@@ -76,6 +76,7 @@ def test_sizes(schema: SchemaAlias, run: Run) -> None:
     assert bytes_of([place]) == {place: after.size}
     run("default", f'ANALYZE "{schema.schema}".heavy')
     assert bytes_of([place], about=True)[place] > 1_000_000
+    assert rows_of([place])[place] >= 1000
 
 
 def test_sizes_wait_for_nobody_else(schema: SchemaAlias, run: Run) -> None:

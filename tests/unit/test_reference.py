@@ -9,7 +9,7 @@ from django.core.management import find_commands
 import django_schemas
 from django_schemas import checks, exceptions, moves
 from tenancy import checks as tenancy_checks
-from tenancy import credentials
+from tenancy import credentials, sharing
 from tenancy import exceptions as tenancy_exceptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ def test_checks(id_: str) -> None:
     assert all(cell.strip() for cell in row.split("|")[1:4])
 
 
-@pytest.mark.parametrize("id_", ids(tenancy_checks, credentials))
+@pytest.mark.parametrize("id_", ids(tenancy_checks, credentials, sharing))
 def test_tenancy_checks(id_: str) -> None:
     """Each check of tenancy is named."""
     assert f"`tenancy.{id_}`" in REFERENCE

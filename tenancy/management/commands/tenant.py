@@ -63,6 +63,7 @@ class Command(BaseCommand):
                     subcommand.name,
                     help=subcommand.help,
                     description=subcommand.help,
+                    parents=[_usual_options()],
                     **_with_examples(subcommand.examples),
                 )
             )
@@ -77,6 +78,17 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
+
+
+def _usual_options() -> CommandParser:
+    """Django's own options, to be taken behind a subcommand as they are before it."""
+    parser = CommandParser(add_help=False, argument_default=argparse.SUPPRESS)
+    parser.add_argument("-v", "--verbosity", type=int, choices=(0, 1, 2, 3), help=argparse.SUPPRESS)
+    for option in ("--settings", "--pythonpath"):
+        parser.add_argument(option, help=argparse.SUPPRESS)
+    for option in ("--traceback", "--no-color", "--force-color"):
+        parser.add_argument(option, action="store_true", help=argparse.SUPPRESS)
+    return parser
 
 
 def _with_examples(examples: Iterable[str]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Pool(Subcommand):
     """Make schemas that new tenants take; drop those that are of no use any more."""
 
     name = "pool"
-    help = "Have schemas ready for new tenants in each database of TENANCY['DATABASES']; drop those that are stale."
+    help = "Have schemas ready wherever new tenants may be placed; drop those that are stale, or where none may be."
     examples = ("pool", "pool --size 20 --json", "pool --drop")
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -106,7 +106,10 @@ class Pool(Subcommand):
 
     def handle(self, options: dict[str, Any]) -> None:
         size = conf.pool if options["size"] is None else options["size"]
-        done = [self._one(db, 0 if options["drop"] else size, options["drop"]) for db in conf.databases]
+        done = [
+            self._one(db, 0 if options["drop"] or not weight else size, options["drop"] or not weight)
+            for db, weight in conf.weights.items()
+        ]
         if self.for_machines:
             self.dump(done)
         failed = [each["db"] for each in done if each["error"]]

@@ -4,6 +4,7 @@ from django.shortcuts import get_object_or_404
 from ninja import ModelSchema, NinjaAPI, Schema, Status
 from ninja.pagination import paginate
 from ninja.security import HttpBearer
+from ninja_jwt.authentication import JWTAuth
 from rest_framework.authtoken.models import Token
 
 from .models import Author, Book
@@ -63,3 +64,8 @@ def remove(request, pk: int):
 @api.get("/later/{pk}", response=BookOut)
 async def later(request, pk: int):
     return await Book.objects.aget(pk=pk)
+
+
+@api.get("/me", auth=JWTAuth())
+def me(request):
+    return request.user.email

@@ -6,6 +6,7 @@ from rest_framework.authtoken.views import obtain_auth_token
 from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
+from rest_framework_simplejwt import views as jwt
 
 from .models import Author, Book
 
@@ -47,4 +48,11 @@ class BookViewSet(viewsets.ModelViewSet):
 router = DefaultRouter()
 router.register("authors", AuthorViewSet)
 router.register("books", BookViewSet)
-urlpatterns = [path("token/", obtain_auth_token), *router.urls]
+urlpatterns = [
+    path("token/", obtain_auth_token),
+    path("jwt/", jwt.token_obtain_pair),
+    path("jwt/refresh/", jwt.token_refresh),
+    path("jwt/verify/", jwt.token_verify),
+    path("jwt/blacklist/", jwt.token_blacklist),
+    *router.urls,
+]

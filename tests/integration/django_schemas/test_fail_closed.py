@@ -164,6 +164,19 @@ def test_loaddata_and_dumpdata(acme: Place, globex: Place, tmp_path: Any) -> Non
     assert path.read_text().strip() == "[]"
 
 
+def test_loaddata_refuses_what_no_schema_is_named_for(acme: Place, tmp_path: Any) -> None:
+    """Django would leave such objects out, and load a tenant's users into the registry, as the platform's own."""
+    path = tmp_path / "acme.json"
+    with acme.active():
+        User.objects.create(username="pat")
+        call_command("dumpdata", "auth.user", "garage.owner", output=str(path), verbosity=0)
+    with pytest.raises(CommandError, match=r"Nothing is loaded: garage\.Owner is in environment 'tenant'"):
+        call_command("loaddata", str(path), verbosity=0)
+    assert not User.objects.filter(username="pat").exists()
+    call_command("loaddata", str(path), exclude=["garage.owner"], verbosity=0)
+    assert User.objects.filter(username="pat").exists()
+
+
 def test_witnesses_are_there(acme: Place) -> None:
     """The tests of this module would see it: `public` has the tables, with rows."""
     with connections["default"].cursor() as cursor:

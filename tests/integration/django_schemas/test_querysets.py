@@ -12,11 +12,13 @@ from django.core.paginator import Paginator
 from django.db import connections, transaction
 from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber, Upper
+from django.db.models.signals import post_init
 from django.template import Context, Template
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.views.generic import ListView
 
+from django_schemas import active_placement
 from django_schemas.exceptions import NoActiveSchema, SchemaMismatch
 from tests.apps.garage.models import Badge, Car, CarQuerySet, OldCar, Owner, Tag, Truck
 from tests.apps.garage.witness import Place, seen
@@ -598,6 +600,44 @@ def test_router_before_ours_of_an_object(acme: Place, settings: Any) -> None:
     assert seen(owner.car_set.filter(name="Mini")) == [("Mini", "default.acme")]
     assert Asked.hints
     assert all(hints == {"instance": owner} for hints in Asked.hints)
+
+
+class WritesElsewhere:
+    """Another router of a project's, which has one database read and another written."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return "default"
+
+    def db_for_write(self, model: Any, **hints: Any) -> str:
+        return "shard2"
+
+
+def test_router_that_writes_elsewhere(acme: Place, initech: Place, settings: Any) -> None:
+    """What is written is compared with the schema that is written to, and what is read with the one that is read."""
+    settings.DATABASE_ROUTERS = [WritesElsewhere(), *settings.DATABASE_ROUTERS]
+    here = acme(Car).objects.first()
+    active = []
+
+    def note(**kwargs: Any) -> None:
+        active.append(active_placement())
+
+    with initech.active(), acme.active():
+        post_init.connect(note, Owner)
+        owner = Owner.objects.create(name="Eve", witness="shard2.initech")
+        post_init.disconnect(note, Owner)
+        car = Car(name="Fiat", owner=owner, witness="shard2.initech")
+        Car.objects.bulk_create([car])
+        car.name = "Panda"
+        Car.objects.bulk_update([car], ["name"])
+        assert Car.objects.contains(here)
+        for refused in (
+            lambda: Car.objects.contains(car),
+            lambda: Car.objects.bulk_update([here], ["name"]),
+        ):
+            with pytest.raises(SchemaMismatch):
+                refused()
+    assert active == [initech.placement]
+    assert seen(initech(Car).objects.using("shard2").filter(owner__name="Eve")) == [("Panda", "shard2.initech")]
 
 
 def test_raw_with_all_that_it_takes(acme: Place, globex: Place) -> None:

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 
 from django_schemas import bind
 from django_schemas.schemas import schema_exists
+from tenancy.management.commands.tenant import Command
 from tenancy.models import Domain, Tenant
 from tenancy.runs import last_run
 
@@ -31,6 +32,23 @@ def test_create(tenants: Any) -> None:
     assert said.startswith("Tenant initrode is active: default.s1, ")
     assert (made.name, str(made.placement), schema_exists("default", "s1")) == ("Acme Inc.", "default.s1", True)
     assert [domain.host for domain in made.domains.all()] == ["help.test"]
+
+
+def test_usual_options() -> None:
+    """Django's own options are taken behind a subcommand too, and what stands before it is not lost."""
+    seen = []
+
+    class Looking(Command):
+        def handle(self, *args: Any, **options: Any) -> None:
+            seen.append({key: options[key] for key in ("verbosity", "settings", "traceback", "no_color")})
+
+    for argv in (["list", "-v", "2", "--settings", "a.b", "--traceback"], ["-v", "3", "--no-color", "list"]):
+        command = Looking()
+        command.execute(**vars(command.create_parser("manage.py", "tenant").parse_args(argv)))
+    assert seen == [
+        {"verbosity": 2, "settings": "a.b", "traceback": True, "no_color": False},
+        {"verbosity": 3, "settings": None, "traceback": False, "no_color": True},
+    ]
 
 
 def test_create_json(tenants: Any) -> None:

@@ -30,7 +30,7 @@ BEFORE = {
 """What tenants have to be for a subcommand to have something to do."""
 
 
-COMMITS = ("adopt", "clone", "export", "import", "move", "roles")
+COMMITS = ("adopt", "clone", "drain", "export", "import", "move", "rebalance", "roles")
 """Subcommands that work on connections of their own, which see nothing of a test's transaction, or need logins: run
 elsewhere.
 """

@@ -2,8 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -16,7 +16,7 @@ from tenancy import registry, tenant_context
 from tenancy.models import Tenant
 from tests.apps.garage.models import Car, Lot, Owner
 
-__all__ = ["Traffic", "traffic"]
+__all__ = ["Traffic", "traffic", "traffic_in_all"]
 
 WITNESS = "traffic"
 
@@ -64,19 +64,29 @@ class Traffic:
 @contextmanager
 def traffic(tenant: Tenant, folder: Path, writers: int) -> Iterator[Traffic]:
     """Have so many processes write to a tenant during a block, and one more that never asks again where it is."""
+    with traffic_in_all([tenant], folder, writers) as found:
+        yield found[tenant.slug]
+
+
+@contextmanager
+def traffic_in_all(tenants: Sequence[Tenant], folder: Path, writers: int) -> Iterator[dict[str, Traffic]]:
+    """The same with many tenants, which each process writes to in turn; what was written to each, by its slug."""
     context = get_context("fork")
     stop = context.Event()
-    found = Traffic(folder, writers)
+    found = {tenant.slug: Traffic(folder / tenant.slug, writers) for tenant in tenants}
     processes = [
-        context.Process(target=_write, args=(tenant, folder, number, stop, number == writers))
+        context.Process(target=_write, args=(tenants, folder, number, stop, number == writers))
         for number in range(writers + 1)
     ]
-    with tenant_context(tenant):
-        Lot.objects.bulk_create(Lot(witness=f"w{number}", position=0) for number in range(writers + 1))
+    for tenant in tenants:
+        found[tenant.slug].folder.mkdir()
+        with tenant_context(tenant):
+            Lot.objects.bulk_create(Lot(witness=f"w{number}", position=0) for number in range(writers + 1))
     for process in processes:
         process.start()
     try:
-        found.wait()
+        # The last in everybody's round.
+        found[tenants[-1].slug].wait()
         yield found
     finally:
         stop.set()
@@ -85,18 +95,23 @@ def traffic(tenant: Tenant, folder: Path, writers: int) -> Iterator[Traffic]:
             assert process.exitcode == 0
 
 
-def _write(tenant: Tenant, folder: Path, number: int, stop: Event, stubborn: bool) -> None:
+def _write(tenants: Sequence[Tenant], folder: Path, number: int, stop: Event, stubborn: bool) -> None:
     """Write rows in pairs, each pair in a transaction that also counts it, as the requests of a process would."""
     for connection in connections.all(initialized_only=True):
         # It is the parent's: closing it would end the parent's session.
         connection.connection = None
     registry.forget()
     writer = f"w{number}"
-    with (folder / f"ledger-{number}").open("ab", buffering=0) as ledger:
-        for count in range(1_000_000):
+    with ExitStack() as stack:
+        ledgers = [
+            stack.enter_context((folder / tenant.slug / f"ledger-{number}").open("ab", buffering=0))
+            for tenant in tenants
+        ]
+        for count in range(10_000_000):
             if stop.is_set():
                 break
             name = f"{writer}-{count}"
+            tenant, ledger = tenants[count % len(tenants)], ledgers[count % len(tenants)]
             try:
                 here = tenant if stubborn else registry.tenant_by_slug(tenant.slug)
                 if here is None or not here.is_active:

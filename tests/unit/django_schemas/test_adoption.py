@@ -26,11 +26,17 @@ except ImproperlyConfigured as error:
 MISSING = "ConfigError 'django_schemas' is not in INSTALLED_APPS, so no model is in an environment: add it."
 
 
-def said(statement: str, *apps: str) -> str:
-    """What a process with these apps prints that runs a statement."""
+def run(statement: str, *apps: str) -> "subprocess.CompletedProcess[str]":
+    """A process with these apps that runs a statement."""
     script = _SCRIPT.format(apps=list(apps), statement=statement)
     root = Path(__file__).resolve().parents[3]
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    return subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
+
+
+def said(statement: str, *apps: str) -> str:
+    """What it prints."""
+    done = run(statement, *apps)
+    done.check_returncode()
     return done.stdout.strip()
 
 
@@ -42,6 +48,12 @@ def test_without_the_app_adopted_models_are_not_looked_for_in_public() -> None:
 def test_without_the_app_no_model_can_be_declared() -> None:
     """The error names the remedy, before Django complains of an unknown option of Meta."""
     assert said("from django_schemas import models", "django.contrib.contenttypes") == MISSING
+
+
+def test_without_the_app_tenancy_is_refused() -> None:
+    """Its own models declare an environment: the error names the remedy here too."""
+    done = run("pass", "tenancy")
+    assert done.stderr.splitlines()[-1] == f"django_schemas.exceptions.{MISSING.replace(' ', ': ', 1)}"
 
 
 def test_the_app_may_come_last() -> None:

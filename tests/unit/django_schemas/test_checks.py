@@ -17,6 +17,7 @@ from django_schemas.environments import environments
 from django_schemas.exceptions import ConfigError
 from django_schemas.management.commands import migrate
 from tests.apps.garage.models import Car, Owner
+from tests.apps.leaflets.models import Leaflet
 from tests.apps.platform.models import Plan
 
 # Only the checks look at these settings here.
@@ -230,6 +231,35 @@ def test_relations(environment: str | None, target: Any, constrained: bool, expe
         },
     )
     assert found_ids(check_model(model)) == expected
+
+
+@pytest.mark.parametrize(
+    ("environment", "target", "stray", "app"),
+    [
+        (None, Car, "leaflets.Referring", "tests.apps.leaflets"),
+        ("tenant", Leaflet, "leaflets.Leaflet", "tests.apps.leaflets"),
+    ],
+)
+@isolate_apps("tests.apps.garage", "tests.apps.leaflets")
+def test_relation_to_none(environment: str | None, target: Any, stray: str, app: str) -> None:
+    """Whichever side is in no environment is named, and the app that is to be listed."""
+    options = {"app_label": "garage", "db_environment": environment} if environment else {"app_label": "leaflets"}
+    model = type(
+        "Referring",
+        (models.Model,),
+        {
+            "__module__": __name__,
+            "Meta": type("Meta", (), options),
+            "to": plain.ForeignKey(target, on_delete=plain.CASCADE, related_name="+"),
+        },
+    )
+    (message,) = check_model(model)
+    assert message.msg == (
+        f"Relation to {target._meta.label} joins environment 'tenant' and {stray}, a model of no environment."
+    )
+    assert message.hint == (
+        f"List {app!r} in APPS of an environment; a single-schema one may have SCHEMA_NAME 'public'."
+    )
 
 
 @isolate_apps("django.contrib.contenttypes", "django.contrib.auth", "tests.apps.garage", "tests.apps.platform")

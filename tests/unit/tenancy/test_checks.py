@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tenancy.checks import check_tenancy
+from tenancy.sharing import check_sharing
 
 
 def test_no_fault() -> None:
@@ -29,6 +30,11 @@ def test_no_fault() -> None:
         ({"GRACE_DAYS": "30"}, "tenancy.E031", "no number of days"),
         ({"GRACE_DAYS": -1}, "tenancy.E031", "no number of days"),
         ({"DATABASES": ["default", "shard3"]}, "tenancy.E007", "shard3"),
+        ({"DATABASES": {"default": 1, "shard3": 0}}, "tenancy.E007", "shard3"),
+        ({"DATABASES": {"default": 0, "shard2": 0}}, "tenancy.E007", "all of them weigh 0"),
+        ({"DATABASES": {"default": 1, "shard2": -1}}, "tenancy.E013", "shard2"),
+        ({"DATABASES": {"default": 1, "shard2": float("inf")}}, "tenancy.E013", "inf"),
+        ({"DATABASES": {"default": 1, "shard2": "much"}}, "tenancy.E013", "much"),
         ({"TRUSTED_PROXIES": ["10.0.0.1/8"]}, "tenancy.E011", "10.0.0.1/8"),
         ({"REFUSAL_VIEWS": {"lost": "tests.apps.site.views.public"}}, "tenancy.E012", "lost"),
         ({"REFUSAL_VIEWS": {"unknown": "tests.apps.site.views.nowhere"}}, "tenancy.E012", "nowhere"),
@@ -73,3 +79,39 @@ def test_forwarded_host(settings: Any, proxies: list[str], ids: list[str]) -> No
     settings.USE_X_FORWARDED_HOST = True
     settings.TENANCY = {**settings.TENANCY, "TRUSTED_PROXIES": proxies}
     assert [each.id for each in check_tenancy(None)] == ids
+
+
+@pytest.mark.parametrize(
+    ("hosts", "base", "resolvers", "ids"),
+    [
+        (["saas.test"], "saas.test", ["SubdomainResolver"], ["tenancy.W038"]),
+        ([], "saas.test", ["SubdomainResolver"], ["tenancy.W038"]),
+        ([".saas.test"], "saas.test", ["SubdomainResolver"], []),
+        (["saas.test"], "saas.test", ["DomainResolver"], []),
+        ([], None, ["SubdomainResolver"], []),
+        ([], "localhost", ["SubdomainResolver"], []),
+    ],
+)
+def test_hosts_refused(settings: Any, hosts: list[str], base: str | None, resolvers: list[str], ids: list[str]) -> None:
+    """ALLOWED_HOSTS that Django would refuse every tenant by is told of; where it is empty, as DEBUG has it."""
+    settings.ALLOWED_HOSTS, settings.DEBUG = hosts, True
+    resolvers = [f"tenancy.resolvers.{name}" for name in resolvers]
+    settings.TENANCY = {**settings.TENANCY, "BASE_DOMAIN": base, "RESOLVERS": resolvers}
+    assert [each.id for each in check_tenancy(None)] == ids
+
+
+def test_sharing(settings: Any) -> None:
+    """Apps whose models are in no environment are named, with the models whose rows all tenants share."""
+    (message,) = check_sharing(None)
+    assert (message.id, message.msg) == (
+        "tenancy.W039",
+        "All tenants share the rows of 'tests.apps.leaflets', which is in APPS of no environment: Leaflet.",
+    )
+    assert "'tenant'" in str(message.hint)
+    environments = settings.DATABASE_ENVIRONMENTS
+    shared = {"SCHEMA_NAME": "public", "APPS": ["tests.apps.leaflets"]}
+    settings.DATABASE_ENVIRONMENTS = {**environments, "shared": shared}
+    assert check_sharing(None) == []
+    settings.DATABASE_ENVIRONMENTS = environments
+    settings.TENANCY = {**settings.TENANCY, "ENVIRONMENT": None}
+    assert check_sharing(None) == []
