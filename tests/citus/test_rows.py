@@ -2,6 +2,7 @@
 worker thinks.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +18,11 @@ from django_schemas.inventory import inventory_of
 from tenancy.lifecycle.sizes import bytes_of, rows_of, size_of
 from tests.apps.garage.models import Tag
 
+from . import cluster
+
 Run = Any
+_HERE = "SET citus.enable_ddl_propagation TO off"
+"""Before what is said to a worker alone."""
 
 
 def digests(alias: SchemaAlias) -> Any:
@@ -26,6 +31,22 @@ def digests(alias: SchemaAlias) -> Any:
         return digests_of(connection, alias.schema, inventory_of(connection, alias.schema).roots.values())
 
 
+@pytest.fixture
+def odd_workers(committed: None) -> Iterator[None]:
+    """Workers on which values are written in another way, for sessions that begin now."""
+    name = connections["default"].settings_dict["NAME"]
+    workers = cluster.workers_with(name)
+    for worker in workers:
+        cluster.asked(worker, f"{_HERE}; ALTER DATABASE {name} SET TimeZone TO 'Asia/Tokyo'")
+        cluster.asked(worker, f"{_HERE}; ALTER DATABASE {name} SET IntervalStyle TO 'iso_8601'")
+    connections["default"].close()
+    yield
+    for worker in workers:
+        cluster.asked(worker, f"{_HERE}; ALTER DATABASE {name} RESET ALL")
+    connections["default"].close()
+
+
+@pytest.mark.usefixtures("odd_workers")
 def test_digests_go_by_no_workers_settings(schema: SchemaAlias, twin: SchemaAlias, run: Run) -> None:
     """Equal rows are equal, whichever time zone and format the two servers, and the workers, have."""
     for alias in (schema, twin):
