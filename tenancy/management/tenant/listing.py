@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db import router
-from django.template.defaultfilters import filesizeformat
+from django.template.defaultfilters import filesizeformat, pluralize
 
 from ...events import TenantEvent, last_events
 from ...fleet import behind
@@ -97,7 +97,7 @@ class StatusOf(Subcommand):
             ("DATABASE", *map(str.upper, statuses), "ALL"),
             [(db, *map(str, numbers), str(sum(numbers))) for db, numbers in rows],
         )
-        self._tell("Behind", [f"{slug}: {count} migrations" for slug, count in late.items()])
+        self._tell("Behind", [f"{slug}: {count} migration{pluralize(count)}" for slug, count in late.items()])
         self._tell(
             "Under way", [f"{each.slug}: {each.work.get('kind', 'work')}" for each in tenants if each.work is not None]
         )
