@@ -46,7 +46,7 @@ test-citus: $(READY)  ## run what matters there on a Citus cluster, by the URL o
 	@test -n "$$CITUS_URL" || { echo 'CITUS_URL is not set: it is the URL of a database with the extension citus on the' \
 		'coordinator of a cluster with at least one worker, whose nodes this machine reaches as the coordinator does.' >&2; \
 		exit 1; }
-	@$(PYTEST) -m citus $(PYTEST_ARGS)
+	@$(PYTEST) -m "citus and not long" $(PYTEST_ARGS)
 
 chaos: $(READY)  ## run the long tests: every statement killed, a million rows moved under load
 	@$(PYTEST) -m long $(PYTEST_ARGS)

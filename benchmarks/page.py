@@ -74,7 +74,7 @@ What the process that migrates grows by at its peak, in megabytes, beyond what i
 _GROWTH = """## Growing
 
 What becomes of PostgreSQL as schemas are added, each with the shop's 25 tables. A backend keeps what it has read of the
-catalog until its session ends: `CONN_MAX_AGE` bounds that.
+catalog until its session ends, so sessions are [recycled](connections.md#what-a-session-keeps).
 """
 _LARGE = """## A large environment
 
@@ -213,6 +213,11 @@ def _memory(report: Report, folder: Path) -> str:
     bound = [
         f"Reading a row in each of {figure.schemas:,} schemas by `{figure.task}` adds {_number(figure.median)} MB."
         for figure in report.having(part="memory")
+    ]
+    bound += [
+        f"A session that reads {figure.schemas:,} schemas of 25 tables, {figure.task}, has "
+        f"{_number(figure.median)} MB at its peak."
+        for figure in report.having(part="backends")
     ]
     table = _table(["schemas", "", OURS, *PEERS.values()], rows)
     return "\n".join([_MEMORY, table, *bound]) if rows or bound else ""

@@ -19,7 +19,7 @@ from .figures import Figure, of_rows
 
 __all__ = ["PARTS", "QUICK", "Schedule", "run"]
 
-PARTS = ("provisioning", "fleet", "starting", "growth", "large", "many", "requests", "orm", "memory")
+PARTS = ("provisioning", "fleet", "starting", "growth", "large", "many", "requests", "orm", "memory", "backends")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def run(schedule: Schedule) -> Iterator[Figure]:
             yield from many.measure(databases, schedule.many)
     if "requests" in schedule.parts:
         yield from _requests()
-    if "orm" in schedule.parts or "memory" in schedule.parts:
+    if {"orm", "memory", "backends"} & set(schedule.parts):
         yield from _beside_plain_django(schedule)
 
 
@@ -131,10 +131,13 @@ def _requests() -> Iterator[Figure]:
 
 def _beside_plain_django(schedule: Schedule) -> Iterator[Figure]:
     django.setup()
-    from . import memory, orm
+    from . import backends, memory, orm
 
     if "orm" in schedule.parts:
         yield from of_rows("orm", orm.measure())
     if "memory" in schedule.parts:
         for what, mb in memory.measure():
             yield Figure("memory", what, "ours", [mb], "MB", schemas=memory.SCHEMAS)
+    if "backends" in schedule.parts:
+        for what, mb in backends.measure():
+            yield Figure("backends", what, "ours", [mb], "MB", schemas=backends.SCHEMAS)

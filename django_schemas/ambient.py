@@ -12,12 +12,23 @@ from dataclasses import dataclass
 from functools import partial, update_wrapper, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from itertools import takewhile
+from sys import flags
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
+from .exceptions import ConfigError
 from .importing import watch_imports
 
-__all__ = ["Ambient", "Captured", "SyncAndAsync", "asteps_within", "steps_within", "within", "wrap_context"]
+__all__ = [
+    "Ambient",
+    "Captured",
+    "SyncAndAsync",
+    "asteps_within",
+    "refuse_inheritance",
+    "steps_within",
+    "within",
+    "wrap_context",
+]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -134,6 +145,19 @@ class SyncAndAsync(ABC, Generic[_T]):
     def __call__(self, function: _F) -> _F:
         """Decorate a function."""
         return within(lambda: self, function)
+
+
+def refuse_inheritance() -> None:
+    """Raise ConfigError if new threads begin with what is active where they are started, as Python 3.14 can have it.
+
+    The thread of a pool that is started within one request would keep what is active there, for the work of others.
+    """
+    if getattr(flags, "thread_inherit_context", 0):
+        raise ConfigError(
+            "Python's thread_inherit_context is on, as it is by default in free-threaded builds: a thread of a pool "
+            "would go on in the schema that it was started in, with work of others. Start Python with "
+            "PYTHON_THREAD_INHERIT_CONTEXT=0 or -X thread_inherit_context=0."
+        )
 
 
 def wrap_context(function: _F) -> _F:

@@ -6,6 +6,7 @@ Importing this module is what starts it, since models are prepared before any `r
 from django.apps import AppConfig
 
 from .adoption import prepare
+from .ambient import refuse_inheritance
 
 __all__ = ["DjangoSchemasConfig"]
 
@@ -19,5 +20,6 @@ class DjangoSchemasConfig(AppConfig):
     verbose_name = "Django schemas"
 
     def ready(self) -> None:
-        """Register the checks."""
+        """Register the checks; refuse to run where threads inherit what is active, since no server runs checks."""
+        refuse_inheritance()
         from . import checks, citus, moves, trust  # noqa: F401  # registers them

@@ -50,6 +50,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         max_lag_invalid,
         citus_invalid,
         roles_on_citus,
+        limit_of_connections_invalid,
+        limit_of_schemas_invalid,
     )
     return [message for function in functions for message in function()]
 
@@ -297,6 +299,33 @@ def max_lag_invalid() -> Iterator[CheckMessage]:
             )
 
 
+def limit_of_connections_invalid() -> Iterator[CheckMessage]:
+    """E030: as many connections as no process can work with, or beside a pool, which has limits of its own."""
+    for db, options in conf.databases().items():
+        most = options.get("MAX_CONNECTIONS")
+        pooled = bool(options.get("OPTIONS", {}).get("pool"))
+        if most is not None and (pooled or not _is_whole(most, 2)):
+            yield Error(
+                f"DATABASES[{db!r}]['MAX_CONNECTIONS'] is {most!r}" + (", beside a pool." if pooled else "."),
+                hint="Say how many in OPTIONS['pool'], as max_size."
+                if pooled
+                else "A whole number from 2 on, since locks are held over another connection; None for any.",
+                id="django_schemas.E030",
+            )
+
+
+def limit_of_schemas_invalid() -> Iterator[CheckMessage]:
+    """E031: as many schemas as no connection can be held to."""
+    for db, options in conf.databases().items():
+        most = options.get("MAX_SCHEMAS_PER_CONNECTION")
+        if most is not None and not _is_whole(most, 1):
+            yield Error(
+                f"DATABASES[{db!r}]['MAX_SCHEMAS_PER_CONNECTION'] is {most!r}.",
+                hint="A whole number from 1 on, or None for any.",
+                id="django_schemas.E031",
+            )
+
+
 def environment_unknown(model: type[Model]) -> Iterator[CheckMessage]:
     """E011: a model is in an environment that is not declared."""
     name = declared_environment(model)
@@ -404,6 +433,10 @@ def _relation_fault(source: str, targets: tuple[str, ...], constrained: bool) ->
             "Say db_constraint=False.",
         )
     return None
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _routers() -> list[type]:

@@ -97,11 +97,12 @@ def refuse_others(connection: Any) -> None:
     for fault, remedy in _faults(connection):
         raise ConfigError(f"{fault} {remedy}")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regprocedure(%s) IS NULL", [f"{_SETTLE}()"])
-        if cursor.fetchone() == (True,):
+        cursor.execute("SELECT to_regprocedure(%s) IS NOT NULL", [f"{_SETTLE}()"])
+        (there,) = cursor.fetchone()
+        if not there:
             cursor.execute(_CREATE_SETTLE)
-    # What was made may yet be rolled back.
-    if not connection.in_atomic_block:
+    # What was made just now may yet be rolled back.
+    if there or not connection.in_atomic_block:
         _known.add(key)
 
 
@@ -197,7 +198,7 @@ def citus_invalid() -> Iterator[CheckMessage]:
 
 
 def roles_on_citus() -> Iterator[CheckMessage]:
-    """E031: schemas have roles, as which Citus would log in to its workers, and they may not log in."""
+    """E033: schemas have roles, as which Citus would log in to its workers, and they may not log in."""
     for db, options in conf.databases().items():
         for name in options.get("ENVIRONMENTS", ()) if options.get("CITUS") else ():
             if name in environments() and login_of(name, db) is not None:
@@ -205,7 +206,7 @@ def roles_on_citus() -> Iterator[CheckMessage]:
                     f"The schemas of environment {name!r} have roles, and database {db!r} is of Citus.",
                     hint="Citus logs in to its workers as the role that is set, and these can't: leave roles out, or "
                     "have these schemas in a database without Citus.",
-                    id="django_schemas.E031",
+                    id="django_schemas.E033",
                 )
 
 
@@ -218,7 +219,7 @@ def check_servers(
 
 
 def _server_differs(db: str) -> Iterator[CheckMessage]:
-    """E029, E030: the settings say Citus and the server has none, or the other way round."""
+    """E029, E032: the settings say Citus and the server has none, or the other way round."""
     connection: Any = connections[db]
     if not conf.databases()[db].get("ENVIRONMENTS") or connection.vendor != "postgresql":
         return
@@ -232,7 +233,7 @@ def _server_differs(db: str) -> Iterator[CheckMessage]:
         yield Error(
             f"Database {db!r} has the extension citus, and DATABASES[{db!r}] does not say CITUS.",
             hint="Say 'CITUS': True, or its schemas all stay on the coordinator.",
-            id="django_schemas.E030",
+            id="django_schemas.E032",
         )
 
 

@@ -24,6 +24,7 @@ from .hearing import Heard
 from .history import History
 from .legs import Leg, Move, Tape, begin_in, editing, run_leg
 from .records import ARRIVAL_DUE, Key, add_records, forget_record, is_recorded
+from .recycling import note_seen
 from .schemas import local_lock_timeout
 from .search_path import local_search_path
 from .target import Target, target_is
@@ -154,6 +155,7 @@ class Course:
         message = leg.heard.whole(alias, target.search_path, leg.records, lock_timeout)
         if message is None:
             return False
+        note_seen(connections[alias.db], (alias.schema,))
         with lock_named(alias, leg.migration):
             try:
                 with connections[alias.db].cursor() as cursor:

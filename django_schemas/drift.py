@@ -14,6 +14,7 @@ from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunPython, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
+from django.template.defaultfilters import pluralize
 
 from .alias import SchemaAlias
 from .big_ints import widen_integers
@@ -209,7 +210,8 @@ def _judge(target: Target, records: Records) -> _State:
     if not missing:
         return _State(findings, others)
     applied = {key for key in loader.graph.nodes if key[0] in loader.labels}.difference(missing)
-    late = Finding("behind", f"{len(missing)} migrations", ", ".join(map(".".join, missing)), "Migrate it.")
+    name = f"{len(missing)} migration{pluralize(missing)}"
+    late = Finding("behind", name, ", ".join(map(".".join, missing)), "Migrate it.")
     return _State(
         findings,
         [late, *others],

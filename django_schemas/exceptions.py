@@ -5,6 +5,7 @@ the object, the state it was found in and the remedy.
 """
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import OperationalError
 
 __all__ = [
     "ConfigError",
@@ -16,6 +17,7 @@ __all__ = [
     "SchemaLocked",
     "SchemaMismatch",
     "SchemasError",
+    "TooManyConnections",
     "TwoDatabases",
 ]
 
@@ -57,6 +59,10 @@ class SchemaLocked(SchemasError):
 
 class ReadOnlyReplica(SchemasError):
     """A replica can only be read."""
+
+
+class TooManyConnections(SchemasError, OperationalError):
+    """This process has as many connections to this database as it may."""
 
 
 class TwoDatabases(SchemasError):

@@ -26,6 +26,7 @@ from .migrator import migrate_target
 from .placement import Placement
 from .plans import target_of
 from .records import Key, Records
+from .recycling import recycle
 from .schemas import is_locked, local_lock_timeout, lock_refused, schema_exists
 from .sqlstates import DEADLOCK, sqlstate_of
 from .survey import Cohort, Survey, forget_ways, not_there, survey
@@ -44,8 +45,6 @@ _AT_ONCE = 50
 """How many schemas a worker takes at a time, at most."""
 _SHARES = 4
 """Of how many jobs, at least, each of several workers gets one after the other, so that all end at about one time."""
-_PER_SESSION = 500
-"""After how many schemas a session is ended: the server process of each keeps in memory what it has seen of them."""
 _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 10.0
 
@@ -302,7 +301,6 @@ def _run(
     job: _Job, *, owners: Mapping[Placement, str], lock_timeout: str | None, held: Held | None
 ) -> Iterator[Outcome]:
     """Do a job, in whichever process this is."""
-    number = len(job.aliases)
     with _holding(job.aliases, held) as refused:
         for alias in list(job.aliases):
             begun_s = perf_counter()
@@ -320,7 +318,7 @@ def _run(
             told = "" if error is None else _told(error)
             seconds = round(perf_counter() - begun_s, 6)
             yield Outcome(alias, state, did.steps, told, seconds, did.backwards)
-    _end_session(job.cohort.db, number)
+    recycle(connections[job.cohort.db])
 
 
 @contextmanager
@@ -382,14 +380,3 @@ def _mend(db: str) -> None:
     """Have the next schema find a connection that works."""
     if not connections[db].in_atomic_block:
         connections[db].close_if_unusable_or_obsolete()
-
-
-_seen_in_session: defaultdict[str, int] = defaultdict(int)
-
-
-def _end_session(db: str, schemas: int) -> None:
-    """End a session that has seen many schemas."""
-    _seen_in_session[db] += schemas
-    if _seen_in_session[db] >= _PER_SESSION and not connections[db].in_atomic_block:
-        connections[db].close()
-        _seen_in_session[db] = 0

@@ -89,7 +89,10 @@ _FINE = """
     UNION ALL
     SELECT 'columns of ' || c.relname, string_agg(
            ROW(a.attname, a.atttypid::regtype, a.atttypmod, a.attcollation::regcollation, a.attstorage,
-               a.attcompression, a.attstattarget, a.attoptions, a.attacl)::text, ' ' ORDER BY a.attnum)
+               a.attcompression, a.attstattarget,
+               -- Newer servers (15.20) keep a number here that is another one for each table.
+               ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE NOT starts_with(o, 'pg_attver=') ORDER BY o),
+               a.attacl)::text, ' ' ORDER BY a.attnum)
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
     WHERE c.relnamespace = %(schema)s::pg_catalog.regnamespace AND c.relkind = 'r' AND NOT a.attisdropped
     GROUP BY c.relname

@@ -25,6 +25,7 @@ from typing import Any
 from django.db.utils import DatabaseErrorWrapper
 
 from .apart import connect, in_background
+from .exceptions import TooManyConnections
 from .sqlstates import OUT_OF_RESOURCES, QUERY_CANCELED, told_by
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "attempt",
     "heard",
     "is_sick",
+    "is_silent",
     "sick_at",
     "silence_of",
     "stop_watching",
@@ -45,6 +47,8 @@ LOOK_S = 0.1
 PATIENCE_S = 0.4
 ANSWER_S = 1.0
 """How often it is looked who waits; after how long that raises a doubt; and how long a database may be silent then."""
+SILENCE_S = 0.2
+"""For how long it may be silent then before nobody waits in a queue for it."""
 INTERVAL_S = 0.5
 CALM_S = 5.0
 IDLE_S = 60.0
@@ -101,6 +105,12 @@ def is_sick(db: str) -> bool:
     return inquiry is not None and inquiry.sick
 
 
+def is_silent(db: str) -> bool:
+    """Tell whether a database that is in doubt owes an answer for longer than one that is well takes."""
+    inquiry = _inquiries.get(db)
+    return inquiry is not None and inquiry.silent_for_s() > SILENCE_S
+
+
 def silence_of(db: str) -> str:
     """What to tell who wants to ask a database that is sick."""
     return f"Database {db!r} does not answer: it is not asked now."
@@ -129,6 +139,16 @@ class Watching(DatabaseErrorWrapper):
             _waiting[id(self)] = (self.wrapper, now)
             _Watch.go_on(now)
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Wait for something else than a server in this block."""
+        waited = _waiting.pop(id(self), None) is not None
+        try:
+            yield
+        finally:
+            if waited:
+                _waiting[id(self)] = (self.wrapper, monotonic())
+
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
     ) -> None:
@@ -141,6 +161,8 @@ class Watching(DatabaseErrorWrapper):
 
     def _note(self, error: BaseException | None) -> None:
         made, wrapper = _current.get(), self.wrapper
+        if made is not None and isinstance(error, TooManyConnections):
+            made.failed = True
         if made is None or not isinstance(error, wrapper.Database.Error):
             return
         sqlstate = told_by(error) or ""
@@ -193,10 +215,14 @@ class _Inquiry(Thread):
         else:
             _logger.warning("Database %r does not answer, so requests don't ask it: %s.", self.db, fault)
 
+    def silent_for_s(self) -> float:
+        """For how long it owes the answer to a question."""
+        asked = self.asked
+        return 0.0 if asked is None else monotonic() - max(asked, _heard.get(self.db, asked))
+
     def cut_off_the_waiting(self) -> None:
         """End what waits for the database, if nothing was heard from it for too long."""
-        asked, now = self.asked, monotonic()
-        if asked is None or now - max(asked, _heard.get(self.db, asked)) < ANSWER_S:
+        if self.silent_for_s() < ANSWER_S:
             return
         self.judge(f"nothing was heard from it for {ANSWER_S} s")
         for wrapper, _ in list(_waiting.values()):

@@ -12,6 +12,7 @@ from .context import active_alias
 from .environments import home, primary_of
 from .exceptions import NoActiveSchema, SchemaMismatch
 from .membership import table_environments
+from .remedies import further
 from .target import migrating
 
 __all__ = [
@@ -157,6 +158,7 @@ def no_schema_message(what: str, environments: tuple[str, ...], db: str | None =
     return (
         f"{what} is in environment {' or '.join(map(repr, environments))}, and no schema of it is bound or active"
         f"{where}: use Model.set_db(db, schema), schema_context(db, schema), or a tenant's context."
+        f"{further(environments)}"
     )
 
 

@@ -16,6 +16,7 @@ from .confining import owned_by
 from .context import active_alias
 from .environments import alias_for, environments, primary_of
 from .identifiers import search_path
+from .recycling import note_seen
 from .replicas import note_write
 from .schemas import lock_name
 from .target import Target
@@ -46,6 +47,7 @@ def local_search_path(
         savepoint: whether the transaction that is open may go on if the block fails.
     """
     nested = connection.in_atomic_block
+    note_seen(connection, schemas)
     with transaction.atomic(using=connection.alias, savepoint=savepoint):
         former = _set_search_path(connection, search_path(schemas))
         yield
@@ -74,6 +76,7 @@ def begin(alias: SchemaAlias, schemas: Sequence[str], lock_timeout: str | None =
         Whether the lock was had.
     """
     locked = "pg_try_advisory_xact_lock(key)" if not wait else "pg_advisory_xact_lock(key) IS NOT NULL"
+    note_seen(connections[alias.db], (alias.schema,))
     with connections[alias.db].cursor() as cursor:
         # The timeout is set behind the lock, which another migration may hold for long.
         cursor.execute(
@@ -118,6 +121,7 @@ def session_search_path(connection: BaseDatabaseWrapper, schemas: Sequence[str])
 
     Not safe behind a transaction pooler, where each statement may be of another session: see `has_own_session`.
     """
+    note_seen(connection, schemas)
     with connection.cursor() as cursor:
         cursor.execute(f"SET search_path TO {search_path(schemas)}")
     try:

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db.models.signals import post_delete, post_save, pre_delete
 
 from django_schemas.membership import refuse_unprepared
+from django_schemas.remedies import Remedies
 
 from .conf import conf
 
@@ -29,7 +30,7 @@ class TenancyConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers, register the checks."""
-        from django_schemas import confining, remarks, roles
+        from django_schemas import confining, remarks, remedies, roles
 
         from . import checks, privileges, registry, sharing, signals  # noqa: F401  # checks register themselves
         from .atomicity import confine_transactions
@@ -44,9 +45,17 @@ class TenancyConfig(AppConfig):
         roles.serve(conf.serving_login)
         confining.timed(has_limits)
         remarks.use(comment_maker)
+        remedies.use(_remedies)
         confine_transactions()
         signals.tenant_created.connect(on_created, sender=tenant_model, dispatch_uid="tenancy.provisioning")
         pre_delete.connect(refuse_deletion, sender=tenant_model, dispatch_uid="tenancy.refuse_deletion")
         for model in (tenant_model, domain_model):
             for signal in (post_save, post_delete):
                 signal.connect(registry.tell_of_change, sender=model, dispatch_uid=f"tenancy.tell.{model._meta.label}")
+
+
+def _remedies(environment: str) -> Remedies | None:
+    """What to type for tenants."""
+    if environment != conf.environment:
+        return None
+    return Remedies(migrate="`manage.py tenant migrate`", run="`manage.py tenant run SLUG -- COMMAND`")

@@ -19,6 +19,7 @@ from django_schemas.places import single_home
 from . import credentials
 from .conf import KEYS, REGISTRY, conf
 from .hosts import canonical_host
+from .middleware import TenantMiddleware
 from .proxies import UNIX, networks
 from .refusals import KINDS
 from .resolvers import load_resolvers
@@ -35,6 +36,7 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         no_registry,
         no_environment,
         no_resolvers,
+        no_middleware,
         no_placing,
         odd_provisioning,
         odd_databases,
@@ -93,6 +95,17 @@ def no_resolvers() -> Iterator[CheckMessage]:
         load_resolvers(conf.resolvers)
     except ImproperlyConfigured as error:
         yield Error(str(error), id="tenancy.E004")
+
+
+def no_middleware() -> Iterator[CheckMessage]:
+    """W040: nothing finds the tenant of a request."""
+    if conf.resolvers and credentials.position(TenantMiddleware) is None:
+        yield Warning(
+            "MIDDLEWARE has no TenantMiddleware, so no request has a tenant.",
+            hint="Put 'tenancy.middleware.TenantMiddleware' first; or say TENANCY['RESOLVERS'] = [] where no requests "
+            "are served.",
+            id="tenancy.W040",
+        )
 
 
 def no_placing() -> Iterator[CheckMessage]:

@@ -23,7 +23,7 @@ from .contrib.jwt import PACKAGES, is_bound
 from .middleware import TenantMiddleware
 from .tokens import TenantTokenGenerator
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "position"]
 
 _ENGINES = "django.contrib.sessions.backends."
 _MESSAGES = {
@@ -34,7 +34,7 @@ _MESSAGES = {
 
 def shared_sessions() -> Iterator[CheckMessage]:
     """W020: sessions of all tenants are in one store, where a session of one is found by another."""
-    if _position(TenantMiddleware) is None or _position(SessionMiddleware) is None or _sessions_choose():
+    if position(TenantMiddleware) is None or position(SessionMiddleware) is None or _sessions_choose():
         return
     engine = conf.session_engine
     name = engine.removeprefix(_ENGINES)
@@ -50,7 +50,7 @@ def shared_sessions() -> Iterator[CheckMessage]:
 
 def sessions_without_tenant() -> Iterator[CheckMessage]:
     """E021: sessions are looked up before it is known whose they are."""
-    tenants, sessions = _position(TenantMiddleware), _position(SessionMiddleware)
+    tenants, sessions = position(TenantMiddleware), position(SessionMiddleware)
     if tenants is not None and sessions is not None and sessions < tenants and not _sessions_choose():
         yield Error(
             f"MIDDLEWARE has {conf.middleware[sessions]!r} before {conf.middleware[tenants]!r}, so no session is of a "
@@ -83,7 +83,7 @@ def shared_messages() -> Iterator[CheckMessage]:
 
 def trusted_tenants() -> Iterator[CheckMessage]:
     """W024: pages of one tenant may send forms to others."""
-    for origin in conf.csrf_trusted_origins if _position(TenantMiddleware) is not None else ():
+    for origin in conf.csrf_trusted_origins if position(TenantMiddleware) is not None else ():
         host = origin.partition("://")[2].partition(":")[0]
         if host.startswith("*.") and (not conf.base_domain or f".{conf.base_domain}".endswith(host[1:])):
             yield Warning(
@@ -96,7 +96,7 @@ def trusted_tenants() -> Iterator[CheckMessage]:
 
 def shared_tokens() -> Iterator[CheckMessage]:
     """W025: a token for resetting a password is valid in other tenants, where the user has the same hash: in clones."""
-    if _position(TenantMiddleware) is None:
+    if position(TenantMiddleware) is None:
         return
     try:
         # Of two at one path the first is the one that is served.
@@ -116,7 +116,7 @@ def shared_tokens() -> Iterator[CheckMessage]:
 def shared_account_links() -> Iterator[CheckMessage]:
     """W028: a link of allauth's that confirms an address, or resets a password, is valid in other tenants."""
     links = conf.account_links
-    if links is None or _position(TenantMiddleware) is None:
+    if links is None or position(TenantMiddleware) is None:
         return
     if links["ACCOUNT_EMAIL_CONFIRMATION_HMAC"] and not links["ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED"]:
         yield Warning(
@@ -137,7 +137,7 @@ def shared_account_links() -> Iterator[CheckMessage]:
 
 def shared_web_tokens() -> Iterator[CheckMessage]:
     """W029: JSON web tokens are valid in each tenant, for whoever has the same primary key there."""
-    if _position(TenantMiddleware) is None:
+    if position(TenantMiddleware) is None:
         return
     try:
         get_resolver(conf.root_urlconf).url_patterns  # noqa: B018  # Views that make or take tokens load their package.
@@ -155,7 +155,7 @@ def shared_web_tokens() -> Iterator[CheckMessage]:
 
 def shared_caches() -> Iterator[CheckMessage]:
     """W027: a cache that Django and projects use without naming one has the same keys for all tenants."""
-    if _position(TenantMiddleware) is None:
+    if position(TenantMiddleware) is None:
         return
     for alias, options in conf.caches_in_use.items():
         if "KEY_FUNCTION" not in options and options.get("BACKEND") != "django.core.cache.backends.dummy.DummyCache":
@@ -200,7 +200,7 @@ def _is_of_tenant(generator: str | None) -> bool:
         return True  # allauth says so as it is loaded.
 
 
-def _position(middleware: type) -> int | None:
+def position(middleware: type) -> int | None:
     """Where in MIDDLEWARE a class is, or one made of it."""
     for index, path in enumerate(conf.middleware):
         try:
@@ -226,7 +226,7 @@ def _environment() -> str | None:
 
 
 def _shared_domains() -> list[tuple[str, str]]:
-    if _position(TenantMiddleware) is None:
+    if position(TenantMiddleware) is None:
         return []
     return [(name, domain) for name, domain in conf.cookie_domains.items() if _covers(domain.lower().strip("."))]
 

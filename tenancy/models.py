@@ -271,9 +271,7 @@ class AbstractTenant(models.Model):
 
     def _complete(self) -> None:
         self.slug = self.slug or slug_of(self.name)
-        validate_slug(self.slug)
-        if self.slug in conf.reserved_slugs:
-            raise ValidationError({"slug": f"{self.slug!r} is reserved: choose another."}, code="reserved")
+        check_slug(self.slug)
         self.schema_name = self.schema_name or schema_name_of(self.slug)
         try:
             validate_schema_name(self.schema_name)
@@ -367,6 +365,16 @@ def slug_of(name: str) -> str:
     if not slug:
         raise ValidationError({"slug": f"No slug can be made of the name {name!r}: give one."}, code="required")
     return slug
+
+
+def check_slug(slug: str) -> None:
+    """Raise ValidationError, of the field `slug`, unless a tenant may have this one."""
+    try:
+        validate_slug(slug)
+    except ValidationError as error:
+        raise ValidationError({"slug": error}) from error
+    if slug in conf.reserved_slugs:
+        raise ValidationError({"slug": f"{slug!r} is reserved: choose another."}, code="reserved")
 
 
 def schema_name_of(slug: str) -> str:

@@ -71,7 +71,7 @@ def refusal_of(status: str) -> Refusal | None:
 def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponseBase:
     """Answer with the project's view for this case, or its template, or a line of text."""
     path = conf.refusal_views.get(refusal.kind)
-    response = _of_template(refusal) if path is None else _of_view(request, path)
+    response = _of_template(request, refusal) if path is None else _of_view(request, path)
     if response.status_code == HTTPStatus.OK:
         response.status_code = refusal.status
     if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -100,11 +100,30 @@ def _of_view(request: HttpRequest, path: str) -> HttpResponseBase:
     return answer
 
 
-def _of_template(refusal: Refusal) -> HttpResponse:
+def _of_template(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     try:
         body: str = loader.render_to_string(
             f"tenancy/{refusal.kind}.html", {"status": refusal.status.value}, request=None
         )
     except TemplateDoesNotExist:
+        if conf.debug and refusal is UNKNOWN:
+            # As plain text: the path is whatever the client likes.
+            return HttpResponse(_explained(request), status=refusal.status, content_type="text/plain; charset=utf-8")
         body = refusal.text
     return HttpResponse(body, status=refusal.status)
+
+
+def _explained(request: HttpRequest) -> str:
+    """What a developer needs to know of a request that was refused as unknown. It is nobody else's business."""
+    public = conf.public_urlconf or "not set, so BASE_DOMAIN itself serves nothing"
+    resolvers = "".join(f"  {path}\n" for path in conf.resolver_paths)
+    return (
+        f"{UNKNOWN.text}\n\n"
+        "DEBUG is on, so here is how it was looked up.\n\n"
+        f"Host: {request.get_host()}\n"
+        f"Path: {request.path}\n"
+        f"BASE_DOMAIN: {conf.base_domain or 'not set, so no sub-domain is a tenant'}\n"
+        f"PUBLIC_URLCONF: {public}\n"
+        f"RESOLVERS, none of which found a tenant that is served:\n{resolvers}\n"
+        "`manage.py tenant list` shows the tenants, `manage.py tenant domain list SLUG` the hosts of one.\n"
+    )

@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, connections, router
 from django.db.models import Count, Min
 from django.utils import timezone
 
+from django_schemas.conf import max_connections, max_schemas
 from django_schemas.environments import databases_of
 from django_schemas.placement import Placement
 
@@ -30,6 +31,9 @@ __all__ = ["DatabaseStats", "Held", "Stats", "forget_sizes", "stats"]
 
 _SIZES_S = 300.0
 """For how long it is remembered how much schemas hold."""
+_CONNECTIONS = """
+SELECT numbackends, current_setting('max_connections')::int FROM pg_stat_database WHERE datname = current_database()
+"""
 _SERVED_SOON = frozenset((Status.ACTIVE, Status.SUSPENDED))
 """Of others a schema is not there, or is on its way."""
 
@@ -57,6 +61,10 @@ class DatabaseStats:
         tenants: how many, by status; of each status.
         behind: how many of those that are active or suspended lack a migration that this code has.
         answers: whether the database does.
+        connections: how many it has, of everybody; None if it does not answer. Of a pooler's, those to the server.
+        max_connections: how many its server takes, for all its databases.
+        connections_per_process: how many each process may open, `MAX_CONNECTIONS`; None: any number.
+        schemas_per_connection: how many each may see, `MAX_SCHEMAS_PER_CONNECTION`; None: any number.
         pool: how many schemas are ready for new tenants; None if it keeps none, or does not answer.
         held: how much schemas hold; None if it does not answer.
     """
@@ -64,6 +72,10 @@ class DatabaseStats:
     tenants: Mapping[str, int]
     behind: int
     answers: bool
+    connections: int | None
+    max_connections: int | None
+    connections_per_process: int | None
+    schemas_per_connection: int | None
     pool: int | None
     held: Held | None
 
@@ -120,13 +132,15 @@ def _grouped() -> Any:
 
 
 def _of_database(db: str, tenants: Mapping[str, int], behind: int) -> DatabaseStats:
+    limits = max_connections(db, db), max_schemas(db, db)
     try:
         with connections[db].cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute(_CONNECTIONS)
+            open_there, most_there = cursor.fetchone()
         pool = ready(db) if conf.pool and db in conf.databases else None
-        return DatabaseStats(tenants, behind, True, pool, _held(db))
+        return DatabaseStats(tenants, behind, True, open_there, most_there, *limits, pool, _held(db))
     except (OperationalError, InterfaceError):
-        return DatabaseStats(tenants, behind, False, None, None)
+        return DatabaseStats(tenants, behind, False, None, None, *limits, None, None)
 
 
 _sizes: dict[str, tuple[float, Held]] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from django.db import connections
 
 from django_schemas import wrap_context
+from django_schemas.recycling import recycle
 
 from .context import tenant_context
 
@@ -59,7 +60,9 @@ def visit(tenants: Iterable[_T], work: Callable[[_T], _R], *, threads: int = 1) 
 
 
 def _one_by_one(tenants: Iterable["AbstractTenant"], work: Callable[..., Any]) -> Iterator[_Visit]:
-    return (_visited(tenant, work) for tenant in tenants)
+    for tenant in tenants:
+        yield _visited(tenant, work)
+        recycle(connections[tenant.db])
 
 
 def _visited(tenant: "AbstractTenant", work: Callable[..., Any]) -> _Visit:
@@ -83,6 +86,7 @@ def _at_once(tenants: Iterable["AbstractTenant"], work: Callable[..., Any], thre
                 if tenant is None:
                     break
                 done.put(_visited(tenant, work))
+                _pause()
         finally:
             connections.close_all()
             done.put(None)
@@ -98,3 +102,10 @@ def _at_once(tenants: Iterable["AbstractTenant"], work: Callable[..., Any], thre
         given_up.set()
         for thread in started:
             thread.join()
+
+
+def _pause() -> None:
+    """Let others have the places of this thread's connections, and end those that have seen much."""
+    for connection in connections.all(initialized_only=True):
+        if pause := getattr(connection, "pause", None):  # Of other backends' there is nothing to be done.
+            pause()

@@ -52,10 +52,10 @@ class _Unknown(BaseCommand):
         raise CommandError("Unknown command: no installed app has it.")
 
 
-def command_behind(name: str) -> Any:
-    """The class of the command that `manage.py` would run if this app were not installed."""
+def command_behind(name: str, app: str = _OWN) -> Any:
+    """The class of the command that `manage.py` would run if an app, this one by default, were not installed."""
     for config in apps.get_app_configs():
-        if config.name != _OWN and name in find_commands(str(Path(config.path) / "management")):
+        if config.name != app and name in find_commands(str(Path(config.path) / "management")):
             return import_module(f"{config.name}.management.commands.{name}").Command
     try:
         return import_module(f"django.core.management.commands.{name}").Command

@@ -90,6 +90,15 @@ def _metrics(found: Stats) -> Iterator[_Metric]:
     yield _Metric("unfinished_work", "Tenants with work that is not finished.", _by(found.work.items()), ("kind",))
     up = _by((db, int(each.answers)) for db, each in databases)
     yield _Metric("database_up", "Whether the database answers.", up, _DATABASE)
+    given = {
+        ("connections", "Connections that the database has."): "connections",
+        ("server_connections_max", "Connections that the database's server takes in all."): "max_connections",
+        ("process_connections_max", "Connections that each process may open."): "connections_per_process",
+        ("connection_schemas_max", "Schemas that a connection may see before it ends."): "schemas_per_connection",
+    }
+    for (name, told), attribute in given.items():
+        numbers = ((db, getattr(each, attribute)) for db, each in databases)
+        yield _Metric(name, told, _by((db, number) for db, number in numbers if number is not None), _DATABASE)
     held = [(db, each.held) for db, each in databases if each.held is not None]
     sizes = _by((db, each.size) for db, each in held)
     yield _Metric("schemas_bytes", "What tenants' schemas hold, indexes included.", sizes, _DATABASE)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from django_schemas.exceptions import SchemaExists
@@ -10,10 +9,9 @@ from django_schemas.identifiers import validate_schema_name
 from django_schemas.placement import Placement
 from django_schemas.schemas import rename_schema, schema_exists
 
-from ..conf import conf
 from ..events import record
 from ..exceptions import IllegalTransition, TenantExists
-from ..models import AbstractTenant, validate_slug
+from ..models import AbstractTenant, check_slug
 from ..ownership import owned
 from ..releasing import names_of, wait_until_free
 from ..states import Status
@@ -73,9 +71,7 @@ def _check(tenant: AbstractTenant, changes: dict[str, Any]) -> None:
     if tenant.status not in _NAMED or tenant.work is not None:
         raise IllegalTransition(f"Tenant {tenant.slug!r} is {tenant.status}, so it can't be renamed now.")
     if "slug" in changes:
-        validate_slug(changes["slug"])
-        if changes["slug"] in conf.reserved_slugs:
-            raise ValidationError({"slug": f"{changes['slug']!r} is reserved: choose another."}, code="reserved")
+        check_slug(changes["slug"])
     if "schema_name" in changes:
         validate_schema_name(changes["schema_name"])
         if tenant.status not in (Status.ACTIVE, Status.SUSPENDED):

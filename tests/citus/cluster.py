@@ -10,9 +10,10 @@ from django.db import connections
 
 from tools import postgres
 
-__all__ = ["CITUS_URL", "MISSING", "allow_triggers", "asked", "made"]
+__all__ = ["CITUS_URL", "MISSING", "allow_triggers", "asked", "made", "workers_with"]
 
 CITUS_URL = os.environ.get("CITUS_URL", "")
+_NODES = "SELECT groupid, nodename, nodeport FROM pg_dist_node ORDER BY groupid"
 MISSING = (
     "CITUS_URL is not set: it is the URL of a database on the coordinator of a Citus cluster, with the extension "
     "and at least one worker, whose nodes this machine reaches as the coordinator does"
@@ -35,12 +36,16 @@ def allow_triggers() -> None:
     connections["default"].close()
 
 
+def workers_with(name: str) -> list[str]:
+    """The URLs of a database on the workers."""
+    return [f"{url}/{name}" for url in _nodes()[1:]]
+
+
 @contextmanager
 def made(name: str) -> Iterator[str]:
     """The URL of a new database of the cluster, which is dropped behind the block."""
-    nodes = asked(CITUS_URL, "SELECT groupid, nodename, nodeport FROM pg_dist_node ORDER BY groupid")
-    user = asked(CITUS_URL, "SELECT current_user")[0][0]
-    urls = [f"postgres://{user}@{host}:{port}" for _, host, port in nodes]
+    nodes = asked(CITUS_URL, _NODES)
+    urls = _nodes()
     _drop(urls, name)
     for url in reversed(urls):
         asked(f"{url}/postgres", f"CREATE DATABASE {name}")
@@ -53,6 +58,12 @@ def made(name: str) -> Iterator[str]:
         yield coordinator
     finally:
         _drop(urls, name)
+
+
+def _nodes() -> list[str]:
+    """The URLs of the nodes, without a database, the coordinator's first."""
+    ((user,),) = asked(CITUS_URL, "SELECT current_user")
+    return [f"postgres://{user}@{host}:{port}" for _, host, port in asked(CITUS_URL, _NODES)]
 
 
 def _drop(urls: list[str], name: str) -> None:

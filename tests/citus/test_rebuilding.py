@@ -35,6 +35,7 @@ TABLES = """
     COMMENT ON CONSTRAINT big ON {s}."Th%ing" IS 'bigger';
     COMMENT ON INDEX {s}.thing_lower IS 'low';
     GRANT SELECT, UPDATE ON {s}."Th%ing" TO PUBLIC;
+    GRANT INSERT (size) ON {s}."Th%ing" TO PUBLIC;
     INSERT INTO {s}.other VALUES (1, 'a');
     INSERT INTO {s}."Th%ing" ("na me", size, other_id) VALUES ('x', 3, 1), ('y', 4, NULL);
     INSERT INTO {s}.child (thing_id) VALUES (10), (15)
@@ -52,6 +53,11 @@ def look(alias: SchemaAlias, run: Run) -> tuple[Any, ...]:
         run(alias.db, f'SELECT t::text FROM {s}."Th%ing" t ORDER BY id'),
         run(alias.db, f'SELECT last_value, is_called FROM {s}."Th%ing_id_seq"'),
         run(alias.db, f"SELECT c.relacl::text, c.reloptions FROM pg_class c WHERE c.oid = '{s}.\"Th%ing\"'::regclass"),
+        run(
+            alias.db,
+            f"SELECT attname, attacl::text FROM pg_attribute WHERE attrelid = '{s}.\"Th%ing\"'::regclass "
+            "AND attacl IS NOT NULL",
+        ),
         run(
             alias.db,
             "SELECT c.relkind, d.description FROM pg_description d JOIN pg_class c ON c.oid = d.objoid "
@@ -80,6 +86,8 @@ def test_widened_identity(schema: SchemaAlias, twin: SchemaAlias, run: Run) -> N
     ("hindrance", "word"),
     [
         ("ALTER TABLE {t} ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON {t} USING (true)", "policies"),
+        ("ALTER TABLE {t} ENABLE ROW LEVEL SECURITY", "row security"),
+        ("CREATE STATISTICS {s}.st ON size, other_id FROM {t}", "statistics"),
         ("CREATE VIEW {s}.seen AS SELECT id FROM {t}", "depend"),
     ],
 )

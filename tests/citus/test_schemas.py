@@ -9,6 +9,7 @@ from django.db import IntegrityError, connections, transaction
 from django_schemas import bind, schema_context
 from django_schemas.alias import SchemaAlias
 from django_schemas.citus import create_schema, settle
+from django_schemas.drift import find_drift, mend
 from django_schemas.migrations import flush, migrate
 from tests.apps.garage.models import Car
 
@@ -99,3 +100,27 @@ def test_dropped_with_rows_that_wait(committed: None) -> None:
             ada = User.objects.create(username="ada")
             ada.groups.add(Group.objects.create(name="some"))
         flush("default", "passing")
+
+
+def test_violation_without_a_transaction(schema: SchemaAlias) -> None:
+    """The same of a statement that is its own transaction."""
+    with pytest.raises(IntegrityError):
+        bind(Car, "default", schema.schema).objects.create(name="lost", owner_id=4711)
+
+
+def test_a_schema_that_was_there_before(committed: None, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was made before the settings said so works where it is, and goes to a worker by Citus's own function."""
+    with monkeypatch.context() as before:
+        before.setitem(connections["default"].settings_dict, "CITUS", False)
+        migrate("default", "elder")
+    try:
+        cars = bind(Car, "default", "elder").objects
+        kept = cars.create(name="Beetle").pk
+        migrate("default", "elder")
+        assert run("default", "SELECT count(*) FROM citus_schemas WHERE schema_name::text = 'elder'") == [(0,)]
+        run("default", "SELECT citus_schema_distribute('elder')")
+        for finding, error in mend("default", "elder", find_drift("default", "tenant", ["elder"])["elder"]):
+            assert (finding.kind, error) == ("sequence", None)
+        assert (cars.get().pk, cars.create(name="Other").pk) == (kept, kept + 1)
+    finally:
+        flush("default", "elder")

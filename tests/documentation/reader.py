@@ -64,8 +64,8 @@ assert tickets
     "across.md-1": "assert {slug for slug, in tickets.values_list('tenant')} == {'acme', 'globex', 'initech'}",
     "across.md-2": "assert Ticket.across(Tenant.objects.all()).filter(status='waiting', reminded=False).count() == 0",
     "admin.md-1": "assert platform_admin.is_registered(Tenant)",
-    "connections.md-2": "assert not Order.inherit_db(order).objects.filter(pk=order.pk)",
-    "connections.md-3": "assert order.pk and Order.inherit_db(order).objects.get(pk=order.pk) and plan.pk",
+    "connections.md-3": "assert not Order.inherit_db(order).objects.filter(pk=order.pk)",
+    "connections.md-4": "assert order.pk and Order.inherit_db(order).objects.get(pk=order.pk) and plan.pk",
     "copying.md-1": """
 with tenant_context(sandbox):
     assert {each.email for each in User.objects.all()} == {'somebody@acme.example'}

@@ -55,7 +55,18 @@ def test_commands(name: str) -> None:
     assert re.search(rf"`{name}\b", REFERENCE)
 
 
-@pytest.mark.parametrize("key", [*sorted(checks._KEYS), "CITUS", "ENVIRONMENTS", "MAX_LAG_S", "Meta.db_environment"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *sorted(checks._KEYS),
+        "CITUS",
+        "ENVIRONMENTS",
+        "MAX_CONNECTIONS",
+        "MAX_LAG_S",
+        "MAX_SCHEMAS_PER_CONNECTION",
+        "Meta.db_environment",
+    ],
+)
 def test_settings(key: str) -> None:
     """Each setting is named."""
     assert key in REFERENCE

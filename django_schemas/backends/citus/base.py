@@ -1,6 +1,8 @@
 """The connection to a coordinator of Citus: the backend's own, whichever that is, with what differs laid over it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -21,16 +23,6 @@ _VIOLATION = re.compile(r"violates \w+(?: \w+)* constraint")
 class CitusConnection(DatabaseWrapper):
     """A connection to a coordinator."""
 
-    _notices: list[Any]
-
-    def init_connection_state(self) -> None:
-        """Prepare a new connection."""
-        super().init_connection_state()
-        raw: Any = self.connection
-        if hasattr(raw, "add_notice_handler"):
-            self._notices = []
-            raw.add_notice_handler(lambda notice: self._notices.append(notice.message_primary or ""))
-
     def check_constraints(self, table_names: Any = None) -> None:
         """Check what was put off; where the rows of the schema are that is being migrated, too."""
         super().check_constraints(table_names)
@@ -39,23 +31,37 @@ class CitusConnection(DatabaseWrapper):
             settle(self, target.alias.schema)
 
     def _commit(self) -> None:
-        told = self._told()
-        before = len(told)
-        try:
-            super()._commit()
-        except InternalError as error:
-            # What was put off is checked by the worker as it commits, whose error comes as a warning.
-            said = [notice for notice in self._told()[before:] if _VIOLATION.search(notice)]
-            if not said:
-                raise
-            raise IntegrityError(
-                f"{said[0].removeprefix('WARNING:').strip()}\n{str(error).strip()}"
-            ) from error.__cause__
+        with _remarks_on(self.connection) as remarks:
+            try:
+                super()._commit()
+            except InternalError as error:
+                # What was put off is checked by the worker as it commits, whose error comes as a warning.
+                said = [remark for remark in remarks if _VIOLATION.search(remark)]
+                if not said:
+                    raise
+                message = f"{said[0].removeprefix('WARNING:').strip()}\n{str(error).strip()}"
+                raise IntegrityError(message) from error.__cause__
 
-    def _told(self) -> list[Any]:
-        """What the server remarked."""
-        raw: Any = self.connection
-        return self._notices if hasattr(raw, "add_notice_handler") else raw.notices
+
+@contextmanager
+def _remarks_on(raw: Any) -> Iterator[list[str]]:
+    """What the server remarks on a driver's connection in this block; each driver has a way of its own to tell."""
+    if not hasattr(raw, "add_notice_handler"):
+        if raw is not None:
+            # The latest alone are kept, so that a number would not tell where the new ones begin.
+            del raw.notices[:]
+        yield [] if raw is None else raw.notices
+        return
+    remarks: list[str] = []
+
+    def note(remark: Any) -> None:
+        remarks.append(remark.message_primary or "")
+
+    raw.add_notice_handler(note)
+    try:
+        yield remarks
+    finally:
+        raw.remove_notice_handler(note)
 
 
 @cache

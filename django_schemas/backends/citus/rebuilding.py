@@ -40,8 +40,12 @@ BEGIN
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = old;
     IF EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = old AND NOT tgisinternal)
         OR EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = old)
-        OR EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE old IN (inhrelid, inhparent)) THEN
-        RAISE EXCEPTION 'table % can''t be made anew, since it has triggers, policies or partitions', old
+        OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = old)
+        OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = old)
+        OR EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE old IN (inhrelid, inhparent))
+        OR EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = old AND (relrowsecurity OR relreplident <> 'd')) THEN
+        RAISE EXCEPTION 'table % can''t be made anew, since it has triggers, rules, policies, row security, '
+            'partitions, statistics or a replica identity of its own', old
             USING ERRCODE = 'feature_not_supported', HINT = 'Drop them in the migration before, and make them behind.';
     END IF;
 
@@ -124,6 +128,12 @@ BEGIN
             CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END)
         FROM pg_catalog.pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
         WHERE c.oid = old AND a.grantee <> c.relowner)
+    || ARRAY(
+        SELECT format('GRANT %s (%I) ON %I.%I TO %s%s', a.privilege_type, c.attname, home, own,
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+            CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END)
+        FROM pg_catalog.pg_attribute c CROSS JOIN LATERAL aclexplode(c.attacl) a
+        WHERE c.attrelid = old AND c.attnum > 0 AND NOT c.attisdropped)
     || ARRAY(
         SELECT format('ALTER TABLE %I.%I OWNER TO %I', home, own, pg_get_userbyid(c.relowner))
         FROM pg_catalog.pg_class c WHERE c.oid = old AND pg_get_userbyid(c.relowner) <> current_user);

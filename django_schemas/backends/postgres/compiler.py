@@ -122,6 +122,7 @@ class QualifyingMixin(_Compiler):  # type: ignore[misc]
         expected = head + quote(table)
         if not sql.startswith(expected):
             raise SchemasError(f"This version of Django writes {sql!r} where {expected!r} was expected.")
+        self.connection.seen.add(schema)
         return f"{head}{quote(schema)}.{sql[len(head) :]}"
 
     def schema_of(self, table: SchemaTable) -> str:

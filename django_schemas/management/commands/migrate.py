@@ -6,10 +6,11 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
-from ...environments import environments_on
+from ...environments import environments, environments_on
 from ...exceptions import SchemasError
 from ...membership import app_labels_of
 from ...plans import targets_on
+from ...remedies import remedies_for
 from ...target import Target
 from ..reporting import Reporter
 
@@ -43,8 +44,9 @@ class Command(migrate.Command):
             return found
         named = [target for target in found if app_label in app_labels_of(target.environment)]
         if not named:
+            remedies = remedies_for(env.name for env in environments().values() if app_label in app_labels_of(env.name))
             raise CommandError(
                 f"App {app_label!r} has no models in what `migrate` migrates on {db!r}: "
-                "for a multi-schema environment use migrate_schema."
+                f"for a multi-schema environment use {remedies.migrate}."
             )
         return named

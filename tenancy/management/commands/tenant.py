@@ -14,6 +14,7 @@ from django_schemas.exceptions import SchemasError
 from ...events import acting, shell_user
 from ...exceptions import TenancyError
 from ..tenant import SUBCOMMANDS
+from ..tenant.failing import told
 
 __all__ = ["Command"]
 
@@ -32,7 +33,7 @@ class _Parser(CommandParser):
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"argument SUBCOMMAND: invalid choice: '([^']*)'", message)
         if wrong:
-            near = get_close_matches(wrong[1], [subcommand.name for subcommand in SUBCOMMANDS], n=1)
+            near = get_close_matches(wrong[1], [subcommand.name for subcommand in SUBCOMMANDS], n=1, cutoff=0.7)
             hint = f"Did you mean `tenant {near[0]}`?" if near else "`tenant --help` lists them."
             message = f"There is no subcommand {wrong[1]!r}. {hint}"
         super().error(message)
@@ -77,7 +78,7 @@ class Command(BaseCommand):
         except (TenancyError, SchemasError) as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages)) from error
+            raise CommandError(told(error)) from error
 
 
 def _usual_options() -> CommandParser:

@@ -13,7 +13,7 @@ from ...lifecycle.adoption import adopt_schema, adopt_tables, forget_records, mo
 from ...lifecycle.former import Former, former_tenants
 from ...models import slug_of
 from ...registry import tenant_model
-from .failing import UsageError
+from .failing import UsageError, told
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS"]
@@ -80,7 +80,7 @@ class Adopt(Subcommand):
                 self.say(f"{former.schema}: {_adopt_schema(db, former, options['dry_run'])}")
             except (TenancyError, SchemasError, ValidationError) as error:
                 failed.append(former.schema)
-                said = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+                said = told(error) if isinstance(error, ValidationError) else str(error)
                 self.stderr.write(self.style.ERROR(f"{former.schema}: {said}"))
         if not options["dry_run"]:
             for schema, labels in forget_records(db).items():

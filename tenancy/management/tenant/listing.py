@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db import connections, router
-from django.template.defaultfilters import filesizeformat
+from django.template.defaultfilters import filesizeformat, pluralize
 
 from django_schemas.citus import has_citus
 from django_schemas.nodes import homes_on
@@ -101,7 +101,7 @@ class StatusOf(Subcommand):
             ("DATABASE", *map(str.upper, statuses), "ALL"),
             [(db, *map(str, numbers), str(sum(numbers))) for db, numbers in rows],
         )
-        self._tell("Behind", [f"{slug}: {count} migrations" for slug, count in late.items()])
+        self._tell("Behind", [f"{slug}: {count} migration{pluralize(count)}" for slug, count in late.items()])
         self._tell(
             "Under way", [f"{each.slug}: {each.work.get('kind', 'work')}" for each in tenants if each.work is not None]
         )

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from django_schemas.blueprint import Part
 from django_schemas.making import blueprint_of
@@ -153,7 +154,8 @@ class Blueprint(Subcommand):
             if not each["parts"]:
                 self.say(f"{each['db']}: none, since an app has no migrations; schemas are made by migrating.")
                 continue
-            self.say(f"{each['db']}: {each['migrations']} migrations, {each['bytes']:,} bytes of SQL")
+            count = each["migrations"]
+            self.say(f"{each['db']}: {count} migration{pluralize(count)}, {each['bytes']:,} bytes of SQL")
             for live in each["live"]:
                 self.say(f"  runs live: {live}")
 

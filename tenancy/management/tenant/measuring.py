@@ -31,7 +31,17 @@ class StatsOf(Subcommand):
             self.dump({**asdict(found), "run": found.run and facts_of_run(found.run)})
             return
         self.table(
-            ("DATABASE", "TENANTS", "BEHIND", "READY", "SIZE", "LARGEST"),
+            (
+                "DATABASE",
+                "TENANTS",
+                "BEHIND",
+                "READY",
+                "SIZE",
+                "LARGEST",
+                "CONNECTIONS",
+                "EACH PROCESS",
+                "SCHEMAS EACH",
+            ),
             [(db, *_told(each)) for db, each in found.databases.items()],
         )
         self.say(f"Work that is not finished: {_counted(found.work) or 'none'}.")
@@ -49,6 +59,9 @@ def _told(found: DatabaseStats) -> tuple[str, ...]:
         "-" if found.pool is None else str(found.pool),
         _size(held.size) if held else "does not answer",
         f"{held.largest} {_size(held.largest_size)}" if held and held.largest else "-",
+        "-" if found.connections is None else f"{found.connections} of {found.max_connections}",
+        "any" if found.connections_per_process is None else str(found.connections_per_process),
+        "never" if found.schemas_per_connection is None else f"{found.schemas_per_connection} schemas",
     )
 
 

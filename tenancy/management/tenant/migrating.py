@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from django_schemas.fleet import Outcome, State
 from django_schemas.management.reporting import points as points_at
@@ -132,7 +133,7 @@ class Migrate(Subcommand):
         elif total > 1:
             seconds = perf_counter() - begun_s
             told = ", ".join(f"{counts[state]:,} {word}" for state, word in _WORDS.items() if counts[state])
-            self.say(f"{total:,} tenants: {told}; {seconds:.1f} s")
+            self.say(f"{total:,} tenant{pluralize(total)}: {told}; {seconds:.1f} s")
         if not_done:
             named = ", ".join(sorted(not_done)[:_FEW])
             more = f" and {len(not_done) - _FEW:,} more (`tenant runs` names them)" if not_done[_FEW:] else ""
@@ -213,7 +214,8 @@ def _document(tenant: AbstractTenant, outcome: Outcome, planned: bool = False) -
 
 def _done(outcome: Outcome) -> str:
     if outcome.applied:
-        return f"{len(outcome.applied)} migrations {'taken back' if outcome.backwards else 'applied'}"
+        count = len(outcome.applied)
+        return f"{count} migration{pluralize(count)} {'taken back' if outcome.backwards else 'applied'}"
     return "tables of models without migrations made" if outcome.state == "migrated" else "nothing to migrate"
 
 

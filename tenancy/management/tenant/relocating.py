@@ -36,7 +36,6 @@ class _Relocating(Subcommand):
         """Add how many are moved at a time."""
         parser.add_argument(
             "--parallel",
-            "--workers",
             type=positive,
             default=1,
             metavar="N",

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from django.db import connections
+
+from django_schemas.recycling import recycle
 from django_schemas.workers import Died, do
 
 from ...events import acting, actor
@@ -73,3 +76,4 @@ def _do(function: Function, who: str, tenant: AbstractTenant) -> Iterator[Outcom
     except Exception as error:
         outcome = Outcome(tenant.slug, error=f"{type(error).__name__}: {error}".strip())
     yield outcome
+    recycle(connections[tenant.db])

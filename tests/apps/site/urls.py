@@ -15,6 +15,7 @@ urlpatterns = [
     path("write/", views.write),
     path("broken/", views.broken),
     path("slow-query/", views.slow_query),
+    path("slow-here/", views.slow_here),
     path("aslow-query/", views.aslow_query),
     path("where/", views.where, name="where"),
     path("slow-where/", views.slow_where),

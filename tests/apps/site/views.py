@@ -134,6 +134,13 @@ def slow_query(request: HttpRequest) -> JsonResponse:
     return JsonResponse(seen())
 
 
+def slow_here(request: HttpRequest) -> JsonResponse:
+    """Has the tenant's own database wait for so many seconds."""
+    with connections[request.tenant.db].cursor() as cursor:  # type: ignore[attr-defined]
+        cursor.execute("SELECT pg_sleep(%s)", [float(request.GET["s"])])
+    return JsonResponse(seen())
+
+
 async def aslow_query(request: HttpRequest) -> JsonResponse:
     return await sync_to_async(slow_query, thread_sensitive=False)(request)
 

@@ -2,9 +2,12 @@
 `public`, where tables of the same names stand.
 """
 
+import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -160,8 +163,39 @@ def test_loaddata_and_dumpdata(acme: Place, globex: Place, tmp_path: Any) -> Non
         call_command("loaddata", str(path), verbosity=0)
     assert seen(acme(Owner).objects.all()) == [("Ada L.", "default.acme"), ("Bob", "default.acme")]
     assert seen(globex(Owner).objects.all()) == [("Ada", "default.globex"), ("Bob", "default.globex")]
-    call_command("dumpdata", "garage.owner", output=str(path), verbosity=0)
-    assert path.read_text().strip() == "[]"
+    for label in ("garage", "garage.owner", "garage.Owner"):
+        with pytest.raises(CommandError, match=r"Nothing is dumped: garage\.\w+ is in environment 'tenant'"):
+            call_command("dumpdata", "platform", label, output=str(tmp_path / "none.json"), verbosity=0)
+    assert not (tmp_path / "none.json").exists()
+
+
+def test_dumpdata_of_all(acme: Place) -> None:
+    """Without labels it dumps what has a place: of no tenant where none is active, and says whose apps it left out."""
+    out, err = StringIO(), StringIO()
+    call_command("dumpdata", stdout=out, stderr=err)
+    assert {row["model"] for row in json.loads(out.getvalue())} >= {"platform.plan"}
+    assert "garage." not in out.getvalue()
+    assert err.getvalue().startswith("Left out, since no schema of theirs is active on 'default': ")
+    assert "garage" in err.getvalue()
+    assert not {"auth", "platform"} & set(re.findall(r"\w+", err.getvalue()))
+    call_command("dumpdata", "garage", "platform", exclude=["garage"], stdout=StringIO(), stderr=(err := StringIO()))
+    assert err.getvalue() == ""
+
+
+def test_dumpdata_of_a_schema(acme: Place) -> None:
+    """Within a schema it dumps that schema's rows alone: what all share is nobody's to take along, unless named."""
+    out, err = StringIO(), StringIO()
+    with acme.active():
+        call_command("dumpdata", stdout=out, stderr=err)
+    dumped = {row["model"] for row in json.loads(out.getvalue())}
+    assert dumped >= {"garage.owner", "garage.tag"}
+    assert not {"platform.plan", "tenancy.tenant"} & dumped
+    assert err.getvalue() == ""
+    with acme.active():
+        call_command("dumpdata", "platform.plan", stdout=(out := StringIO()))
+    assert json.loads(out.getvalue())
+    with acme.active(), pytest.raises(CommandError, match="on database 'shard2'"):
+        call_command("dumpdata", "garage", database="shard2", stdout=StringIO())
 
 
 def test_loaddata_refuses_what_no_schema_is_named_for(acme: Place, tmp_path: Any) -> None:

@@ -489,7 +489,8 @@ class TestSessions:
 
     def test_sessions_are_renewed(self, write: Any, monkeypatch: Any) -> None:
         """The server's process is another one behind so many schemas."""
-        monkeypatch.setattr(fleet, "_PER_SESSION", 4)
+        monkeypatch.setitem(connections["default"].settings_dict, "MAX_SCHEMAS_PER_CONNECTION", 4)
+        connections["default"].close()
         monkeypatch.setattr(fleet, "_AT_ONCE", 2)
         write(
             _0003_pid="""

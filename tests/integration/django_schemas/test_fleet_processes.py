@@ -207,10 +207,10 @@ def test_worker_that_is_killed_behind_its_last(write: Any, monkeypatch: Any) -> 
     """One that dies when all of its job is told takes nothing with it."""
     from django_schemas import fleet
 
-    def end_session(db: str, schemas: int) -> None:
+    def killed(connection: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(fleet, "_end_session", end_session)
+    monkeypatch.setattr(fleet, "recycle", killed)
     write(_0003_colour=THREE["_0003_colour"])
     aliases = tiny("default", 8)
     assert set(states(brought(aliases, processes=2)).values()) == {"migrated"}

@@ -7,6 +7,7 @@ from time import monotonic, sleep
 import pytest
 from django.db import connections
 
+from django_schemas.replicas import note_write
 from tenancy import current_tenant, tenant_context
 from tenancy.exceptions import TenantNotActive
 from tenancy.lifecycle import resume, suspend
@@ -108,6 +109,31 @@ def test_reading_no_further(left_alone: list[Tenant]) -> None:
     assert within_s(5, lambda: not there(begun))
     with pytest.raises(ValueError, match="at least 1"):
         list(Tenant.objects.all().each(seen, threads=0))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sessions_are_recycled(left_alone: list[Tenant], monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    """Between two tenants a session ends that has seen as many schemas as it may."""
+    connections["default"].close()
+    monkeypatch.setitem(connections["default"].settings_dict, "MAX_SCHEMAS_PER_CONNECTION", 2)
+
+    def work(tenant: Tenant) -> int:
+        note_write(tenant.db)  # No replica is read.
+        assert seen(tenant) == (tenant.slug, tenant.slug)
+        return session(tenant)
+
+    both = Tenant.objects.filter(slug__in=("hooli", "vehement"))
+    found = [pid for _ in range(3) for _, pid in both.each(work, threads=threads)]
+    assert len(set(found)) == len(found) == 6
+
+
+def test_more_threads_than_connections(left_alone: list[Tenant], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that are between two tenants leave their places to others."""
+    for db in ("default", "shard2"):
+        connections[db].close()
+        monkeypatch.setitem(connections[db].settings_dict, "MAX_CONNECTIONS", 2)
+    found = [result for _ in range(5) for _, result in Tenant.objects.all().each(seen, threads=4)]
+    assert sorted(found) == sorted([(t.slug, t.slug) for t in left_alone] * 5)
 
 
 def within_s(seconds: float, holds: Callable[[], bool]) -> bool:

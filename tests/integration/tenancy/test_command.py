@@ -67,7 +67,7 @@ def test_create_json(tenants: Any) -> None:
     [
         (["Hooli"], "is taken"),
         (["日本"], "No slug can be made"),
-        (["x", "--slug", "A B"], "lower-case"),
+        (["x", "--slug", "A B"], "^slug: Use lower-case"),
         (["x", "--schema", "public"], "reserved"),
         (["x", "--db", "nowhere"], "nowhere"),
         (["x", "--domain", "a b"], "not a valid host"),

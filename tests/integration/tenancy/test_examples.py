@@ -98,7 +98,12 @@ def test_help(subcommand: Any, capsys: Any) -> None:
 
 @pytest.mark.parametrize(
     ("word", "message"),
-    [("migrat", "Did you mean `tenant migrate`"), ("purgee", "Did you mean `tenant purge`"), ("xyz", "lists them")],
+    [
+        ("migrat", "Did you mean `tenant migrate`"),
+        ("purgee", "Did you mean `tenant purge`"),
+        ("xyz", "lists them"),
+        ("acme", "lists them"),
+    ],
 )
 def test_typos(word: str, message: str) -> None:
     """The nearest subcommand is suggested."""

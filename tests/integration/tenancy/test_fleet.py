@@ -195,6 +195,7 @@ def test_failures_are_named(fleet: list[Tenant], write: Any) -> None:
 def test_where_to(fleet: list[Tenant], write: Any) -> None:
     """Up to a point and down again, which is told as what it is; --resume goes to the same point."""
     write(_0003_colour=COLOUR, _0004_labels=LABELS)
+    assert "small-1: 1 migration applied" in tenant("migrate", "small-1", "--to", "crates", "0003")
     migrate(*ours(), "--to", "crates", "0003")
     assert {tuple(migrated(each)) for each in fleet} == {("0003_colour",)}
     assert states(migrate("--resume")[0]) == dict.fromkeys(SLUGS, "current")

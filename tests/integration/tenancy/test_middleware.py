@@ -92,6 +92,30 @@ def test_unknown_host(tenants: Any, host: str) -> None:
     assert aget(host, "/broken/").status_code == 404
 
 
+@pytest.mark.parametrize("ask", [get, aget])
+def test_unknown_host_explained(tenants: Any, settings: Any, ask: Any) -> None:
+    """With DEBUG on a developer is told how the host was looked up; with it off nobody is."""
+    assert ask("nobody.saas.test").content == b"There is nothing at this address."
+    settings.DEBUG = True
+    response = ask("nobody.saas.test:8000", "/<b>/")
+    assert (response.status_code, response["Content-Type"]) == (404, "text/plain; charset=utf-8")
+    for said in ("Host: nobody.saas.test:8000", "BASE_DOMAIN: saas.test", "tenancy.resolvers.SubdomainResolver"):
+        assert said in response.text
+    settings.TENANCY = {**settings.TENANCY, "PUBLIC_URLCONF": None, "BASE_DOMAIN": None}
+    said = ask("saas.test").text
+    assert "BASE_DOMAIN: not set" in said
+    assert "PUBLIC_URLCONF: not set" in said
+
+
+@pytest.mark.parametrize("status", ["suspended", "provisioning"])
+def test_only_what_is_unknown_is_explained(hooli: Tenant, settings: Any, status: str) -> None:
+    """What is refused for another reason says so already."""
+    settings.DEBUG = True
+    Tenant.objects.filter(pk=hooli.pk).update(status=status)
+    assert get("hooli.saas.test").text.startswith("This account ")
+    assert "BASE_DOMAIN" not in get("hooli.saas.test").text
+
+
 @pytest.mark.parametrize("host", ["", "hooli saas.test", "hooli.saas.test/x", "hooli.saas.test,umbrella.saas.test"])
 def test_malformed_host(tenants: Any, host: str) -> None:
     """What is no host at all gets 400."""

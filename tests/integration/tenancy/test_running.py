@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import TransactionTestCase
 
+from django_schemas import bind
 from tenancy.models import Tenant
+from tests.apps.garage.models import Tag
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -96,3 +100,35 @@ def test_shell_reads_a_script(tenants: Any, monkeypatch: Any, capfd: Any, tmp_pa
         monkeypatch.setattr("sys.stdin", stdin)
         call_command("tenant", "shell", "umbrella", verbosity=0)
     assert capfd.readouterr().out == "['umbrella']\n"
+
+
+def test_flush_keeps_the_registry(hooli: Tenant, vehement: Tenant) -> None:
+    """Without a tenant it is refused while there are tenants, unless one says what becomes of them."""
+    for options in ({"interactive": False}, {}):
+        with pytest.raises(CommandError, match=r"has 3 tenants.*tenant run SLUG -- flush.*--forget-tenants"):
+            call_command("flush", verbosity=0, **options)
+    assert Tenant.objects.count() == 3
+    call_command("flush", "--no-input", "--forget-tenants", verbosity=0)
+    assert Tenant.objects.count() == 0
+    assert bind(Tag, "default", "hooli").objects.exists()
+    # What the first one wrote behind it is checked, or PostgreSQL would not empty those tables in this transaction.
+    connection.check_constraints()
+    call_command("flush", "--no-input", verbosity=0)
+
+
+def test_flush_elsewhere(hooli: Tenant, vehement: Tenant) -> None:
+    """Within a tenant it empties that one's tables; a database without the registry has nothing to refuse."""
+    assert tenant("run", "hooli", "--", "flush", "--no-input") == ""
+    assert [bind(Tag, "default", schema).objects.exists() for schema in ("hooli", "vehement")] == [False, True]
+    call_command("flush", "--no-input", database="shard2", verbosity=0)
+    assert Tenant.objects.count() == 3
+
+
+def test_flush_by_test_cases(hooli: Tenant) -> None:
+    """Django's test cases empty their database as ever, tenants included."""
+
+    class Case(TransactionTestCase):
+        databases = frozenset({"default"})
+
+    Case()._fixture_teardown()  # type: ignore[attr-defined]  # what runs behind each test; not in the stubs
+    assert not Tenant.objects.exists()

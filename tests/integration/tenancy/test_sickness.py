@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client
 from django.urls import path
 
-from django_schemas import health
+from django_schemas import budget, health
 from tenancy import registry
 from tenancy.atomicity import OfItsOwn, confine_transactions
 from tests.apps.garage.models import Tag
@@ -141,6 +141,24 @@ def test_sick_database(gate: Gate, is_async: bool, caplog: Any) -> None:
     assert get("hooli", "/", is_async=is_async).content == b"hooli"
     gate.refuses = False
     until_served("umbrella", 200)
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_no_connection_left(is_async: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this process has as many connections as it may, tenants of that database get 503; others are served."""
+    connections["shard2"].close()
+    monkeypatch.setitem(connections["shard2"].settings_dict, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(budget, "REQUEST_S", 0.2)
+    other = connections["shard2"].copy()
+    try:
+        other.ensure_connection()
+        response = get("umbrella", "/", is_async=is_async)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+        assert get("hooli", "/", is_async=is_async).content == b"hooli"
+    finally:
+        other.close()
+    assert get("umbrella", "/", is_async=is_async).content == b"umbrella"
+    assert not health.is_sick("shard2")
 
 
 class TestTransactions:

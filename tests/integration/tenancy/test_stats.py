@@ -154,6 +154,7 @@ def test_a_database_is_away(tenants: Any, committed: None, monkeypatch: Any) -> 
     monkeypatch.setitem(connections["shard2"].settings_dict, "PORT", "9")
     found = asked()
     assert (found["database_up", "shard2"], found["database_up", "default"]) == (0, 1)
+    assert ("connections", "shard2") not in found
     assert found["tenants", "shard2", "active"] == 1
     assert ("schemas_bytes", "shard2") not in found
     assert found["schemas_bytes", "default"] > 0
@@ -241,6 +242,27 @@ def test_command(hooli: Tenant, umbrella: Tenant) -> None:
     assert found["databases"]["default"]["tenants"]["active"] == 2
     assert found["databases"]["shard2"]["held"]["largest"] == "umbrella"
     assert (found["work"], found["run"]["counts"]) == ({"move": 1}, {"migrated": 2})
+
+
+@pytest.mark.django_db(databases="__all__")
+def test_connections(hooli: Tenant, monkeypatch: Any) -> None:
+    """How many connections a database has, and what limits them; None where nothing does."""
+    monkeypatch.setitem(connections["shard2"].settings_dict, "MAX_CONNECTIONS", 7)
+    monkeypatch.setitem(connections["default"].settings_dict, "MAX_SCHEMAS_PER_CONNECTION", None)
+    found = asked()
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity "
+                       "WHERE datname = current_database() AND backend_type = 'client backend'")  # fmt: skip
+        open_there, most = cursor.fetchone()
+    assert 1 <= found["connections", "default"] <= open_there + 3
+    assert found["server_connections_max", "default"] == most
+    assert (found["process_connections_max", "shard2"], found["connection_schemas_max", "shard2"]) == (7, 500)
+    assert not {("process_connections_max", "default"), ("connection_schemas_max", "default")} & set(found)
+    told = json.loads(said("--json"))["databases"]
+    assert (told["shard2"]["connections_per_process"], told["shard2"]["schemas_per_connection"]) == (7, 500)
+    assert told["default"]["max_connections"] == most
+    default, shard2 = (line.split() for line in said().splitlines()[1:3])
+    assert (default[-2:], shard2[-3:]) == (["any", "never"], ["7", "500", "schemas"])
 
 
 def test_labels_are_escaped() -> None:

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
+from django_schemas.replicas import note_write
+from tenancy import tenant_context
 from tenancy.management.tenant.workers import Outcome, do_all
 from tenancy.models import AbstractTenant, Tenant
+from tests.apps.garage.models import Tag
 
 
 @pytest.fixture
@@ -58,3 +62,22 @@ def test_killed(three: Any) -> None:
     assert "SIGKILL" in outcomes["umbrella"].error
     assert set(outcomes) == {"hooli", "umbrella", "vehement"}
     assert all(isinstance(outcome, Outcome) for outcome in outcomes.values())
+
+
+def pid_at(tenant: AbstractTenant) -> str:
+    with tenant_context(tenant):
+        assert list(Tag.objects.all())
+    with connections[tenant.db].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return str(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_sessions_are_recycled(three: Any, monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
+    """Between two tenants a session ends that has seen as many schemas as it may."""
+    for db in ("default", "shard2"):
+        connections[db].close()
+        monkeypatch.setitem(connections[db].settings_dict, "MAX_SCHEMAS_PER_CONNECTION", 1)
+    note_write("default")  # No replica is read.
+    pids = [outcome.done for outcome in do_all(three * 2, pid_at, processes)]
+    assert len(set(pids)) == len(pids) == 6

@@ -135,6 +135,29 @@ def test_max_lag(settings: Any, limit_s: float | None) -> None:
     assert "django_schemas.E026" not in found_ids(check_settings(None))
 
 
+LIMITS = {
+    "E030": ("MAX_CONNECTIONS", [2, 500, None], [0, 1, -1, 2.5, "4"]),
+    "E031": ("MAX_SCHEMAS_PER_CONNECTION", [1, 500, None], [0, -1, 2.5, "4"]),
+}
+
+
+@pytest.mark.parametrize("id_", LIMITS)
+def test_limits(settings: Any, id_: str) -> None:
+    """Limits of connections are whole numbers, or None."""
+    key, good, odd = LIMITS[id_]
+    for value in (*good, *odd):
+        settings.DATABASES = {**settings.DATABASES, "shard2-read1": {"ENGINE": ENGINE, key: value}}
+        assert (f"django_schemas.{id_}" in found_ids(check_settings(None))) == (value in odd), value
+
+
+def test_limit_beside_a_pool(settings: Any) -> None:
+    """A pool has limits of its own."""
+    pooled = {"ENGINE": ENGINE, "OPTIONS": {"pool": {"max_size": 4}}, "MAX_CONNECTIONS": 4}
+    settings.DATABASES = {**settings.DATABASES, "shard2-read1": pooled}
+    (found,) = (each for each in check_settings(None) if each.id == "django_schemas.E030")
+    assert "max_size" in str(found.hint)
+
+
 def test_schema_shared(settings: Any) -> None:
     """Two environments can't share a schema."""
     settings.DATABASE_ENVIRONMENTS = {**settings.DATABASE_ENVIRONMENTS, "other": {"SCHEMA_NAME": "registry"}}
@@ -283,7 +306,7 @@ def test_roles_on_citus(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Schemas that are distributed can't have roles; those of another database can."""
     logins = {"tenant": "serving"}
     monkeypatch.setattr("django_schemas.roles._logins", [lambda environment, db: logins.get(environment)])
-    assert "django_schemas.E031" not in found_ids(check_settings(None))
+    assert "django_schemas.E033" not in found_ids(check_settings(None))
     settings.DATABASES = {**settings.DATABASES, "shard2": {**settings.DATABASES["shard2"], "CITUS": True}}
-    (message,) = [each for each in check_settings(None) if each.id == "django_schemas.E031"]
+    (message,) = [each for each in check_settings(None) if each.id == "django_schemas.E033"]
     assert ("'tenant'" in message.msg, "'shard2'" in message.msg) == (True, True)

@@ -12,9 +12,11 @@ from contextlib import ExitStack, aclosing, suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
+from django.apps import apps
 
 from django_schemas import Placement, active_placement, schema_context, wrap_context
 from django_schemas.alias import SchemaAlias
@@ -869,3 +871,25 @@ def test_what_is_innermost_is_not_entered_again() -> None:
         with schema_context("default", "globex"), ensure_active(alias):
             assert active_placement() == ACME
     assert active_placement() is None
+
+
+def test_threads_that_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app does not start where a new thread begins with what is active where it is started."""
+    monkeypatch.setattr("django_schemas.ambient.flags", SimpleNamespace(thread_inherit_context=1))
+    with pytest.raises(ConfigError, match="PYTHON_THREAD_INHERIT_CONTEXT=0"):
+        apps.get_app_config("django_schemas").ready()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="Python's threads inherit nothing before 3.14")
+@pytest.mark.parametrize(("flag", "refused"), [("1", True), ("0", False)])
+def test_python_whose_threads_inherit(flag: str, refused: bool) -> None:
+    """Python's own flag is what is looked at."""
+    code = """
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django_schemas"])
+django.setup()
+"""
+    command = [sys.executable, "-X", f"thread_inherit_context={flag}", "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ("ConfigError: Python's thread_inherit_context" in ended.stderr, ended.returncode) == (refused, int(refused))

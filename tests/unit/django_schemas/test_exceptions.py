@@ -29,6 +29,14 @@ def test_bases() -> None:
         "SchemaExists": ["SchemasError", "Exception", "BaseException"],
         "SchemaLocked": ["SchemasError", "Exception", "BaseException"],
         "SchemaMismatch": tail,
+        "TooManyConnections": [
+            "SchemasError",
+            "OperationalError",
+            "DatabaseError",
+            "Error",
+            "Exception",
+            "BaseException",
+        ],
         "TwoDatabases": ["SchemasError", "Exception", "BaseException"],
         "SchemasError": ["Exception", "BaseException"],
     }

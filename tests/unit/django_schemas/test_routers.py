@@ -1,5 +1,6 @@
 """Routing: pure decisions, in the order instance, queryset, context, single schema, and then an error."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -31,7 +32,8 @@ REGISTRY = SchemaAlias("default", "registry", "registry")
 
 NO_SCHEMA = (
     "garage.Owner is in environment 'tenant', and no schema of it is bound or active: "
-    "use Model.set_db(db, schema), schema_context(db, schema), or a tenant's context."
+    "use Model.set_db(db, schema), schema_context(db, schema), or a tenant's context. "
+    "In a command: `manage.py tenant run SLUG -- COMMAND`."
 )
 
 
@@ -54,6 +56,19 @@ def test_nothing_says_which_schema() -> None:
         with pytest.raises(NoActiveSchema) as caught:
             method(Owner)
         assert str(caught.value) == NO_SCHEMA
+
+
+def test_nothing_says_which_schema_in_a_thread() -> None:
+    """Off the main thread the error tells how a thread comes by a schema."""
+    with ThreadPoolExecutor(1) as pool:
+        error = pool.submit(router.db_for_read, Owner).exception()
+    assert str(error) == f"{NO_SCHEMA} A new thread begins with none: hand it wrap_context(function)."
+
+
+def test_nothing_says_which_schema_of_an_environment_without_tenants() -> None:
+    """What is said of tenants is said of their environment alone."""
+    with pytest.raises(NoActiveSchema, match=r"tenant's context\.$"):
+        router.db_for_read(Contract)
 
 
 def test_active_placement_of_another_environment_does_not_count() -> None:

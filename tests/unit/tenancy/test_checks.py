@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tenancy.checks import check_tenancy
+from tenancy.middleware import TenantMiddleware
 from tenancy.sharing import check_sharing
 
 
@@ -98,6 +99,25 @@ def test_hosts_refused(settings: Any, hosts: list[str], base: str | None, resolv
     resolvers = [f"tenancy.resolvers.{name}" for name in resolvers]
     settings.TENANCY = {**settings.TENANCY, "BASE_DOMAIN": base, "RESOLVERS": resolvers}
     assert [each.id for each in check_tenancy(None)] == ids
+
+
+@pytest.mark.parametrize(
+    ("middleware", "resolvers", "ids"),
+    [
+        (["django.middleware.common.CommonMiddleware"], ["tenancy.resolvers.DomainResolver"], ["tenancy.W040"]),
+        (["django.middleware.common.CommonMiddleware"], [], []),
+        ([f"{__name__}.Ours"], ["tenancy.resolvers.DomainResolver"], []),
+    ],
+)
+def test_no_middleware(settings: Any, middleware: list[str], resolvers: list[str], ids: list[str]) -> None:
+    """Without the middleware, or one made of it, requests have no tenant; where nothing resolves none is expected."""
+    settings.MIDDLEWARE = middleware
+    settings.TENANCY = {**settings.TENANCY, "RESOLVERS": resolvers}
+    assert [each.id for each in check_tenancy(None)] == ids
+
+
+class Ours(TenantMiddleware):
+    """A middleware of a project's own."""
 
 
 def test_sharing(settings: Any) -> None:

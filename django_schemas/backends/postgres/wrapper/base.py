@@ -13,9 +13,11 @@ from django.db import connections
 from django.db.backends.postgresql import base
 from django.utils.functional import cached_property
 
-from .... import remarks
+from .... import recycling, remarks
 from ....alias import SchemaAlias
 from ....ambient import Captured
+from ....budget import Budget, budget_of
+from ....conf import max_connections
 from ....confining import Confinement, confinement_of
 from ....environments import primary_of
 from ....health import CONNECT_S, Watching, is_sick, sick_at, silence_of, watched
@@ -58,6 +60,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Where several migrations run in one transaction: see settling.
         self.settling: Settling | None = None
         self.opened = -inf
+        # Which schemas its statements named, those that are to be sent included: see recycling.
+        self.seen: set[str] = set()
+        # Where it has its place, if there is a limit, and whether others may have that: see budget.
+        self.budget: Budget | None = None
+        self.resting = False
         # Roles and a time limit for its statements, of a connection that has such.
         self.confinement: Confinement | None = None
         # Says something behind each of its statements: see remarks.
@@ -83,16 +90,69 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def connect(self) -> None:
         """Connect; a request to a database that is known not to answer is told so at once."""
-        if watched() and is_sick(self.alias):
-            raise self.Database.OperationalError(silence_of(self.alias))
-        super().connect()
+        self._take_place()
+        try:
+            if watched() and is_sick(self.alias):
+                raise self.Database.OperationalError(silence_of(self.alias))
+            super().connect()
+        finally:
+            if self.connection is None:
+                self._give_place_back()
         self.opened = monotonic()
+        named, self.seen = self.seen, recycling.seen_by(self.connection)
+        self.seen |= named
+
+    def ensure_connection(self) -> None:
+        """Connect, if need be."""
+        if self.resting:
+            self._resume()
+        super().ensure_connection()
+
+    def _close(self) -> None:
+        raw: Any = self.connection
+        if raw is not None and self.pool and recycling.is_worn(self):
+            # The pool makes another one instead.
+            raw.close()
+        try:
+            super()._close()  # type: ignore[misc]
+        finally:
+            self.seen = set()
+            self._give_place_back()
 
     def close_if_unusable_or_obsolete(self) -> None:
         """Close what a request is not to find. What was open while the database was sick may have been lost there."""
+        if self.resting:
+            self._resume()
         if self.connection is not None and not self.in_atomic_block and self.opened < sick_at(self.alias):
             self.close()
         super().close_if_unusable_or_obsolete()
+        self.pause()
+
+    def pause(self) -> None:
+        """Between two requests, tasks or tenants: recycle the connection if that is due, let others have its place."""
+        recycling.recycle(self)
+        if self.budget is not None and not self.in_atomic_block:
+            self.resting = True
+            self.budget.rest(self)
+
+    def _take_place(self) -> None:
+        most = max_connections(self.alias, self.primary)
+        if most is not None:
+            with self.wrap_database_errors.aside():
+                budget = budget_of(self.alias)
+                budget.take(self, most)
+            self.budget = budget
+
+    def _give_place_back(self) -> None:
+        budget, self.budget, self.resting = self.budget, None, False
+        if budget is not None:
+            budget.give_back(self)
+
+    def _resume(self) -> None:
+        """Take the connection up again. Another thread may have closed it, to have one in its place."""
+        self.resting = False
+        if self.budget is not None and not self.budget.resumed(self):
+            self.close()
 
     def init_connection_state(self) -> None:
         """Prepare a new connection."""

@@ -71,10 +71,11 @@ def test_one_app(nothing_migrated: list[Any]) -> None:
     assert records("default", "registry") == set()
 
 
-def test_app_of_a_multi_schema_environment(schemas: Any) -> None:
-    """It is a CommandError that names the command to use."""
-    with pytest.raises(CommandError, match=r"'garage' has no models in what `migrate` migrates.*use migrate_schema"):
-        run("garage")
+@pytest.mark.parametrize(("app", "command"), [("garage", "`manage.py tenant migrate`"), ("depot", "migrate_schema")])
+def test_app_of_a_multi_schema_environment(schemas: Any, app: str, command: str) -> None:
+    """It is a CommandError that names the command to use: for the tenants' environment theirs."""
+    with pytest.raises(CommandError, match=f"'{app}' has no models in what `migrate` migrates.*use {command}\\."):
+        run(app)
 
 
 def test_plan(nothing_migrated: list[Any]) -> None:

@@ -116,6 +116,21 @@ def _kill(pids: set[int]) -> None:
         connections.close_all()
 
 
+def test_recycling(acme: Place, globex: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection of the pool knows what it has seen, in whose hands ever, and ends behind as much as it may."""
+    for connection in connections.all():
+        monkeypatch.setitem(connection.settings_dict, "MAX_SCHEMAS_PER_CONNECTION", 2)
+    alone = [pid for pid, *_ in serve([acme] * 40)]
+    assert len(set(alone)) <= SIZE
+    both = [(pid, place.schema) for place in [acme, globex] * 20 for pid, *_ in serve([place], 1)]
+    seen_by: dict[int, list[str]] = {}
+    for pid, schema in both:
+        seen_by.setdefault(pid, []).append(schema)
+    assert len(seen_by) >= 10
+    # Whoever has seen both gets no more requests.
+    assert all(len(set(schemas[:-1])) <= 1 for pid, schemas in seen_by.items() if pid not in alone)
+
+
 def test_is_a_pool() -> None:
     """The tests of this module have one: a connection that is closed and opened again is one of few sessions."""
     pids = set()
