@@ -15,6 +15,7 @@ from django.db import Error, connections, transaction
 from django_schemas.citus import has_citus
 from django_schemas.exceptions import SchemaLocked
 from django_schemas.nodes import homes_on, move_schema, nodes_of, without_identity
+from django_schemas.sqlstates import LOCK_NOT_AVAILABLE, QUERY_CANCELED, sqlstate_of
 
 from ..events import record
 from ..exceptions import MoveFailed, MoveRefused
@@ -119,10 +120,11 @@ def _carry(tenant: AbstractTenant, old: str, node: str) -> None:
         # It may be done, and only the answer be lost.
         connections[tenant.db].close()
         if _home(tenant) != node:
+            waited = isinstance(error, Error) and sqlstate_of(error) in (QUERY_CANCELED, LOCK_NOT_AVAILABLE)
+            hint = f". Who writes was waited for: end old transactions on {old}, and say it again" if waited else ""
             raise MoveFailed(
                 f"Tenant {tenant.slug!r} could not be moved to node {node!r}, and is served from {old} as before: "
-                f"{reason_of(error)}. Transactions that write to that node are waited for, for {limit_s:,.0f} s in "
-                f"all: look for old ones there, and say it again."
+                f"{reason_of(error)}{hint}"
             ) from error
 
 

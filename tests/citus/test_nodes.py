@@ -191,7 +191,7 @@ def test_who_writes_for_too_long(settle: Settle, workers: list[str], monkeypatch
     acme = settle("Acme nodes")
     old, new = home(acme), away(acme, workers)
     monkeypatch.setattr(node_move, "_PATIENCE_S", 2.0)
-    with writing(acme), pytest.raises(MoveFailed, match=f"is served from {old} as before: .*timeout"):
+    with writing(acme), pytest.raises(MoveFailed, match=f"is served from {old} as before: .*timeout.* end old transactions"):
         move_to_node(acme, new)
     assert home(acme) == old
     monkeypatch.undo()
