@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
 
-from django.db import Error, connections, transaction
+from django.db import DatabaseError, Error, connections, transaction
 
 from django_schemas.citus import has_citus
 from django_schemas.exceptions import SchemaLocked
@@ -120,7 +120,7 @@ def _carry(tenant: AbstractTenant, old: str, node: str) -> None:
         # It may be done, and only the answer be lost.
         connections[tenant.db].close()
         if _home(tenant) != node:
-            waited = isinstance(error, Error) and sqlstate_of(error) in (QUERY_CANCELED, LOCK_NOT_AVAILABLE)
+            waited = isinstance(error, DatabaseError) and sqlstate_of(error) in {QUERY_CANCELED, LOCK_NOT_AVAILABLE}
             hint = f". Who writes was waited for: end old transactions on {old}, and say it again" if waited else ""
             raise MoveFailed(
                 f"Tenant {tenant.slug!r} could not be moved to node {node!r}, and is served from {old} as before: "
