@@ -28,7 +28,7 @@ AWAY := .cache/away
 PYTEST = set -a; urls=$$($(RUN) -m tools.postgres standby) && eval "$$urls" && $(RUN) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test chaos browser apps lint format types docs bench django-suite mutants pg pg-stop build test-wheel clean
+.PHONY: help demo serve test test-citus chaos browser apps lint format types docs bench django-suite mutants pg pg-stop build test-wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ serve: $(READY)  ## serve the example project to click through
 
 test: $(READY)  ## run the tests; PYTEST_ARGS='-k alias' chooses
 	@$(PYTEST) $(PYTEST_ARGS)
+
+test-citus: $(READY)  ## run what matters there on a Citus cluster, by the URL of its coordinator in CITUS_URL
+	@test -n "$$CITUS_URL" || { echo 'CITUS_URL is not set: it is the URL of a database with the extension citus on the' \
+		'coordinator of a cluster with at least one worker, whose nodes this machine reaches as the coordinator does.' >&2; \
+		exit 1; }
+	@$(PYTEST) -m "citus and not long" $(PYTEST_ARGS)
 
 chaos: $(READY)  ## run the long tests: every statement killed, a million rows moved under load
 	@$(PYTEST) -m long $(PYTEST_ARGS)

@@ -22,4 +22,4 @@ class DjangoSchemasConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks; refuse to run where threads inherit what is active, since no server runs checks."""
         refuse_inheritance()
-        from . import checks, moves, trust  # noqa: F401  # registers them
+        from . import checks, citus, moves, trust  # noqa: F401  # registers them

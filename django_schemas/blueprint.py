@@ -19,6 +19,7 @@ from django.db.migrations.operations import RunPython
 from django.db.migrations.operations.base import Operation
 
 from .caches import forget, forget_historic
+from .citus import has_citus
 from .context import activate
 from .course import Course
 from .declarative import is_by_hand, is_declarative
@@ -29,9 +30,10 @@ from .identifiers import quote
 from .legs import Leg, Move, editing, run_leg
 from .membership import app_labels_of
 from .records import Key, insert_records
+from .references import send_script
 from .schemas import local_lock_timeout
 from .search_path import local_search_path
-from .settling import settling
+from .settling import checking, settling
 from .target import Target, target_is
 
 __all__ = ["Blueprint", "Part", "Recording", "build", "dumps", "loads"]
@@ -156,7 +158,7 @@ class Recording:
             return
         if self._rows_written:
             # A later migration may alter a table whose deferred constraints this one's rows would still wait for.
-            self._sent += map(_Sent, ("SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED"))
+            self._sent += map(_Sent, checking(self.connection))
         written = self._composed(*insert_records(leg.records))
         self._sent.append(_Sent(written, folds=True, records=tuple(leg.records)))
         self._done.append(key)
@@ -316,8 +318,7 @@ class _Builder:
         elif part.rows and part.rows != _digest(self.target):
             self.course.arrive(self.target, self.course.changed, placed=True, others=False, **self.options)
         elif part.sql:
-            with self.connection.cursor() as cursor:
-                cursor.execute(part.sql)
+            send_script(self.connection, part.sql)
 
     def _run(self, part: Part) -> None:
         operation, before, after = self.moves[part.where]
@@ -354,12 +355,22 @@ def _digest(target: Target) -> str:
     tables = [table for label, table in _GONE_BY.items() if label in labels]
     if not tables:
         return "-"
-    each = (
-        f"(SELECT coalesce(string_agg({table}::text, ',' ORDER BY id), '') FROM {table}), "
-        f"pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass)"
+    each = [
+        expression
         for table in tables
-    )
+        for expression in (
+            f"(SELECT coalesce(string_agg({table}::text, ',' ORDER BY id), '') FROM {table})",
+            f"pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass)",
+        )
+    ]
     with connections[target.db].cursor() as cursor:
+        if has_citus(connections[target.db]):
+            # The rows are on a worker, and the sequences are not.
+            found = []
+            for expression in each:
+                cursor.execute(f"SELECT md5(({expression})::text)")
+                found += cursor.fetchone()
+            return ",".join(map(str, found))
         cursor.execute(f"SELECT md5(ROW({', '.join(each)})::text)")
         return str(cursor.fetchone()[0])
 

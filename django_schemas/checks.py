@@ -10,6 +10,7 @@ from django.db.models import Field, Model
 from django.utils.module_loading import import_string
 
 from . import conf
+from .citus import citus_invalid, roles_on_citus
 from .environments import databases_of, environments, environments_on, primary_of
 from .exceptions import InvalidSchemaName
 from .identifiers import validate_schema_name
@@ -47,6 +48,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         extension_out_of_sight,
         command_hidden,
         max_lag_invalid,
+        citus_invalid,
+        roles_on_citus,
         limit_of_connections_invalid,
         limit_of_schemas_invalid,
     )

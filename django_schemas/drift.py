@@ -19,6 +19,7 @@ from django.template.defaultfilters import pluralize
 from .alias import SchemaAlias
 from .big_ints import widen_integers
 from .catalog import Catalog, Item, read_catalogs
+from .citus import has_citus
 from .environments import alias_for
 from .history import Point, load, missing_from, refuse_gaps
 from .identifiers import qualified, quote
@@ -338,7 +339,7 @@ def _sequences_behind(db: str, schemas: Sequence[str]) -> dict[str, list[Finding
         for schema, *sequence in cursor.fetchall():
             owned[schema].append(tuple(sequence))
         for schema, sequences in owned.items():
-            cursor.execute(" UNION ALL ".join(_next_and_highest(schema, *sequence) for sequence in sequences))
+            rows = _next_and_highest(cursor, schema, sequences)
             found[schema] = [
                 Finding(
                     "sequence",
@@ -347,15 +348,31 @@ def _sequences_behind(db: str, schemas: Sequence[str]) -> dict[str, list[Finding
                     "Set it behind the highest value.",
                     ("SELECT pg_catalog.setval(%s::pg_catalog.regclass, %s)", (quote(name), highest)),
                 )
-                for name, table, column, upcoming, highest in cursor.fetchall()
+                for name, table, column, upcoming, highest in rows
                 if highest is not None and highest >= upcoming
             ]
     return found
 
 
-def _next_and_highest(schema: str, sequence: str, table: str, column: str, increment: int) -> str:
-    names = ", ".join("'{}'".format(name.replace("'", "''")) for name in (sequence, table, column))
-    return (
-        f"SELECT {names}, last_value + CASE WHEN is_called THEN {int(increment)} ELSE 0 END, "
-        f"(SELECT max({quote(column)}) FROM {qualified(schema, table)}) FROM {qualified(schema, sequence)}"
-    )
+def _next_and_highest(
+    cursor: Any, schema: str, sequences: Sequence[tuple[str, str, str, int]]
+) -> list[tuple[str, str, str, int, int | None]]:
+    """Sequences by name, with the table and column of each, what it gives next, and the highest value that is there."""
+    upcoming = [
+        f"SELECT {number}, true, last_value + CASE WHEN is_called THEN {int(increment)} ELSE 0 END "
+        f"FROM {qualified(schema, name)}"
+        for number, (name, _, _, increment) in enumerate(sequences)
+    ]
+    highest = [
+        f"SELECT {number}, false, max({quote(column)}) FROM {qualified(schema, table)}"
+        for number, (_, table, column, _) in enumerate(sequences)
+    ]
+    values: dict[tuple[int, bool], Any] = {}
+    # To Citus in two statements: the rows are on a worker, and the sequences are not.
+    for each in (upcoming, highest) if has_citus(cursor.db) else (upcoming + highest,):
+        cursor.execute(" UNION ALL ".join(each))
+        values |= {(number, is_next): value for number, is_next, value in cursor.fetchall()}
+    return [
+        (name, table, column, values[number, True], values[number, False])
+        for number, (name, table, column, _) in enumerate(sequences)
+    ]

@@ -15,7 +15,9 @@ from typing import Any
 
 from django.db import DatabaseError, connections, transaction
 
+from .alias import SchemaAlias
 from .catalog import Catalog, read_catalogs
+from .citus import create_schema, has_citus
 from .identifiers import quote
 from .search_path import local_search_path
 from .target import Target
@@ -164,11 +166,13 @@ def folded(target: Target, statements: Sequence[str], rows: Sequence[str]) -> li
 @contextmanager
 def _scratch(target: Target) -> Iterator[str]:
     """A schema that is looked into first, for a block; it is rolled back."""
+    assert target.alias is not None
     schema = f"{SCRATCH}{token_hex(8)}"
     connection = connections[target.db]
     with transaction.atomic(using=target.db):
         with connection.cursor() as cursor:
-            cursor.execute(f"CREATE SCHEMA {quote(schema)}")
+            like = SchemaAlias(target.db, schema, target.alias.environment)
+            cursor.execute("; ".join(create_schema(like, f"CREATE SCHEMA {quote(schema)}")))
         with local_search_path(connection, (schema, *target.search_path[1:])):
             yield schema
         transaction.set_rollback(True, using=target.db)
@@ -224,7 +228,13 @@ def _statements(db: str, schema: str) -> Iterator[str]:
         for (index,) in found(_INDEXES):
             yield index
         for name, table in tables.items():
-            if table.added:
-                yield f"ALTER TABLE {quote(name)} {', '.join(f'ADD {constraint}' for constraint in table.added)}"
+            yield from _adding(quote(name), [f"ADD {constraint}" for constraint in table.added], connections[db])
         for (comment,) in found(_COMMENTS):
             yield comment
+
+
+def _adding(table: str, constraints: Sequence[str], connection: Any) -> Iterator[str]:
+    """Statements that add constraints to a table: one, or where Citus adds them one each."""
+    if constraints:
+        together = [", ".join(constraints)]
+        yield from (f"ALTER TABLE {table} {each}" for each in (constraints if has_citus(connection) else together))

@@ -14,13 +14,14 @@ from os.path import exists
 from secrets import token_hex
 from typing import Any, TypeVar
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
 from .alias import SchemaAlias
 from .announcing import import_management_modules
 from .blueprint import Blueprint, Recording, build
+from .citus import has_citus
 from .context import activate
 from .course import Course
 from .environments import alias_for, environment
@@ -234,10 +235,12 @@ def _beginning(target: Target, targets: Sequence[Point] | None, like: Sequence[K
     key = (
         target.environment,
         major_version(target.db),
+        has_citus(connections[target.db]),
         None if targets is None else tuple(targets),
         None if like is None else tuple(like),
         _surroundings(target),
     )
+    targets_given = targets
     found = _known.get(key)
     if found is None:
         history = History(target, like or ())
@@ -248,7 +251,7 @@ def _beginning(target: Target, targets: Sequence[Point] | None, like: Sequence[K
             history.forget_records()
         executor = Executor(target, history=history)
         plan = plan_of(executor, targets, syncdb=False)
-        if key[2] is None:
+        if targets_given is None:
             plan = replace(plan, unmigrated=unmigrated_models(executor))
         found = _Beginning(history, plan)
         while len(_known) >= _MOST:

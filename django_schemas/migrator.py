@@ -14,14 +14,17 @@ from typing import Any
 
 from django.db import connections
 
+from .alias import SchemaAlias
 from .announcing import import_management_modules
 from .context import activate
+from .environments import environment
 from .exceptions import SchemaExists
 from .executor import Executor, Progress, Recorder
 from .history import Point
 from .making import make
 from .plans import Plan, plan_of, run_plan
 from .records import Key
+from .references import share_referenced
 from .schemas import ensure_schema, schema_exists
 from .target import Target, target_is
 
@@ -100,6 +103,7 @@ def migrate_target(
                     **options,
                 )
                 if made is not None:
+                    _share(alias)
                     return made
                 if like is not None:
                     raise SchemaExists(
@@ -110,4 +114,12 @@ def migrate_target(
         executor = Executor(target, progress, lock_timeout)
         plan = plan_of(executor, targets, syncdb=targets is None)
         run_plan(executor, plan, options, fake=fake, fake_initial=fake_initial)
+        if alias is not None:
+            _share(alias)
     return plan
+
+
+def _share(alias: SchemaAlias) -> None:
+    """Have what is in the one schema of an environment be referred to from many."""
+    if environment(alias.environment).single_schema:
+        share_referenced(alias)

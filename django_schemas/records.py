@@ -11,6 +11,7 @@ from typing import Any
 from django.db import ProgrammingError, connections
 
 from .alias import SchemaAlias
+from .citus import has_citus
 from .exceptions import SchemasError
 from .identifiers import qualified
 from .sqlstates import UNDEFINED_TABLE, sqlstate_of
@@ -157,6 +158,13 @@ def add_records(alias: SchemaAlias, keys: Sequence[Key], least: int = 0, seen: s
     """
     table = qualified(alias.schema, _TABLE)
     sql, parameters = insert_records(keys, alias)
+    if has_citus(connections[alias.db]):
+        # A worker, which would run one that reads the table as well, numbers rows in a way of its own.
+        if is_recorded(alias, keys[0], least):
+            return False
+        with connections[alias.db].cursor() as cursor:
+            cursor.execute(sql, parameters)
+        return True
     # As it was before.
     returning = f"RETURNING id, (SELECT {_QUICK_DIGEST} FROM {table})"
     with connections[alias.db].cursor() as cursor:

@@ -26,6 +26,7 @@ from .inventory import Inventory, Table, differences, inventory_of
 from .migrator import migrate_target
 from .plans import target_of
 from .schemas import drop_schema
+from .settling import checking
 from .snapshots import steady
 from .streams import Progress, pump
 
@@ -185,7 +186,8 @@ def filling(connection: BaseDatabaseWrapper, target: Inventory) -> Iterator[None
     triggers = [(table.name, *trigger) for table in target.tables.values() for trigger in table.triggers]
     with steady(connection), connection.cursor() as cursor:
         # PostgreSQL alters and truncates no table whose rows a constraint is still to be checked for.
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for statement in checking(connection, schema):
+            cursor.execute(statement)
         for table, trigger, _ in triggers:
             cursor.execute(f"ALTER TABLE ONLY {qualified(schema, table)} DISABLE TRIGGER {quote(trigger)}")
         if target.roots:
@@ -194,10 +196,9 @@ def filling(connection: BaseDatabaseWrapper, target: Inventory) -> Iterator[None
         keys = cursor.fetchall()
         for table, key, _ in keys:
             cursor.execute(f"ALTER TABLE {qualified(schema, table)} DROP CONSTRAINT {quote(key)}")
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         yield
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        for statement in checking(connection, schema):
+            cursor.execute(statement)
         # Checking is planned by what is known of the tables; and whoever reads first is served better.
         cursor.execute("ANALYZE " + ", ".join(qualified(schema, name) for name in target.roots))
         for table, key, definition in keys:

@@ -16,6 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .alias import SchemaAlias
 from .caches import forget
+from .citus import create_schema, settle
 from .emptying import empty
 from .environments import environment
 from .exceptions import ConfigError, SchemaDoesNotExist, SchemaExists, SchemaLocked
@@ -162,7 +163,8 @@ def make_schema(alias: SchemaAlias, owner: str | None) -> bool:
         if schema_exists(alias.db, alias.schema):
             return False
         with connections[alias.db].cursor() as cursor:
-            cursor.execute("; ".join((f"CREATE SCHEMA {quote(alias.schema)}", _marking(alias, owner), *giving(alias))))
+            created = create_schema(alias, f"CREATE SCHEMA {quote(alias.schema)}")
+            cursor.execute("; ".join((*created, _marking(alias, owner), *giving(alias))))
     return True
 
 
@@ -218,6 +220,7 @@ def drop_schema(db: str, schema: str) -> None:
     if connection.in_atomic_block:
         # PostgreSQL drops no table for whose rows a deferred constraint is still to be checked.
         connection.check_constraints()
+        settle(connection, schema)
     empty(db, schema)
     with connection.cursor() as cursor:
         roles = dropping(SchemaAlias(db, schema, mark.environment))

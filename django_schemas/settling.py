@@ -10,13 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Settling", "settled", "settling"]
+from .citus import has_citus, is_distributed, settle_sql
+
+__all__ = ["Settling", "checking", "settled", "settling"]
 
 # Whatever the words mean where they stand: checking once too often does no harm.
 _CHANGES_STRUCTURE = re.compile(r"\b(ALTER|CREATE|DROP)\s", re.IGNORECASE)
 _CHANGES_ROWS = re.compile(r"\b(CALL|COPY|DELETE|DO|INSERT|MERGE|UPDATE)\s", re.IGNORECASE)
 
 _CHECK, _PUT_OFF = "SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED"
+
+
+def checking(connection: Any, schema: str | None = None) -> tuple[str, ...]:
+    """Statements that check what waits, in a schema that has records of migrations; in that looked into if None."""
+    elsewhere = is_distributed(connection) if schema is None else has_citus(connection)
+    settle = (settle_sql(schema),) if elsewhere else ()
+    return _CHECK, *settle, _PUT_OFF
 
 
 class Settling:
@@ -61,13 +70,15 @@ def settled(connection: Any, sql: str, send: Callable[[str], None]) -> Iterator[
         yield
     elif _CHANGES_ROWS.search(sql):
         # A script may do so behind rows of its own.
-        send(_CHECK)
+        *checks, put_off = checking(connection)
+        for each in checks:
+            send(each)
         yield
-        send(_PUT_OFF)
+        send(put_off)
         found.rows_wait = False
     else:
         if found.rows_wait:
-            send(_CHECK)
-            send(_PUT_OFF)
+            for each in checking(connection):
+                send(each)
             found.rows_wait = False
         yield

@@ -16,6 +16,7 @@ from django.db.models import Field
 from django.utils.functional import Promise
 
 from .blueprint import Blueprint, dumps, loads
+from .citus import has_citus
 from .course import Course
 from .environments import environment
 from .target import Target
@@ -78,6 +79,8 @@ def key_of(course: Course, target: Target) -> str:
             (step.app_label, step.name, step.atomic, step.replaces, [described(each) for each in step.operations])
             for step, _ in course.steps
         ],
+        # What Citus has made otherwise.
+        *(("citus",) if has_citus(connections[target.db]) else ()),
     )
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 

@@ -10,6 +10,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .alias import SchemaAlias
+from .citus import has_citus, set_on_workers
 from .identifiers import qualified
 
 __all__ = ["snapshot", "steady"]
@@ -79,6 +80,11 @@ def _set(cursor: Any, names: list[str], values: list[str]) -> None:
         "SELECT set_config(name, value, true) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)",
         [names, values],
     )
+    if has_citus(cursor.db):
+        # Names are written in full by Citus as well.
+        set_on_workers(
+            cursor, {name: value for name, value in zip(names, values, strict=True) if name != "search_path"}
+        )
 
 
 def _records(connection: BaseDatabaseWrapper, alias: SchemaAlias) -> Any:

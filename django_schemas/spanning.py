@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, Type
 from asgiref.sync import sync_to_async
 from django.core.exceptions import FieldError
 from django.db.models import Aggregate, CharField, Count, Model, QuerySet, Value
+from django.db.models.functions import Cast
 from django.db.models.query import prefetch_related_objects
 
 from .binding import bind
@@ -163,7 +164,7 @@ class Across(Generic[_M]):
 
     def _queryset(self, source: _Source) -> Any:
         """What one schema is asked."""
-        start = source.bound._default_manager.annotate(**{source.column: Value(source.name, CharField())})
+        start = source.bound._default_manager.annotate(**{source.column: Cast(Value(source.name), CharField())})
         return reduce(_apply, self._steps, start)
 
     def _querysets(self) -> list[Any]:

@@ -17,7 +17,9 @@ from django.db import Error, connections, router
 from django.db.migrations.loader import MigrationLoader
 
 from django_schemas.apart import connect
+from django_schemas.citus import has_citus
 from django_schemas.environments import databases_of
+from django_schemas.nodes import Node, homes_on, nodes_of, sizes_on
 from django_schemas.plans import make_plan, targets_on
 from django_schemas.schemas import schemas_of
 
@@ -25,7 +27,7 @@ from .conf import conf
 from .registry import tenant_model
 from .standing import plan
 
-__all__ = ["ANSWER_S", "DatabaseState", "databases", "silent"]
+__all__ = ["ANSWER_S", "DatabaseState", "NodeState", "databases", "silent"]
 
 ANSWER_S = 10.0
 """How long a database may take to answer, and then to tell what it holds, in seconds; connecting may take two, if
@@ -33,6 +35,25 @@ OPTIONS don't say otherwise.
 """
 
 _K = TypeVar("_K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """How a node of a Citus cluster stands.
+
+    Attributes:
+        address: its host and port, as Citus has them.
+        takes_schemas: whether it may have schemas of tenants.
+        tenants: how many have their schemas there; None if the registry does not answer.
+        others: how many other schemas that are distributed are there; None if that can't be told.
+        size: bytes on disk of the whole database there; None if it does not answer.
+    """
+
+    address: str
+    takes_schemas: bool
+    tenants: int | None
+    others: int | None
+    size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +67,11 @@ class DatabaseState:
         tenants: how many, by status; None if the registry does not answer.
         reachable: whether it answers.
         reason: why it is not reachable; empty if it is.
-        size: bytes on disk of the whole database; None if it does not answer.
+        size: bytes on disk of the whole database, on a cluster of the coordinator's; None if it does not answer.
         others: how many schemas it has that are no tenant's home: those of the pool, what moves left, what is to be
             purged; None if that can't be told.
         missing: what keeps it from taking tenants.
+        nodes: those of its cluster, if it is one of Citus's.
     """
 
     alias: str
@@ -61,6 +83,7 @@ class DatabaseState:
     size: int | None = None
     others: int | None = None
     missing: tuple[str, ...] = ()
+    nodes: tuple[NodeState, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -113,7 +136,7 @@ def _state(db: str, reason: str, answer: Any, registered: _Registered | None) ->
     if isinstance(answer, Exception):
         return replace(told, missing=(_words(answer),))
     others = None if homes is None else len(set(answer.schemas) - set(homes))
-    return replace(told, size=answer.size, others=others, missing=answer.missing)
+    return replace(told, size=answer.size, others=others, missing=answer.missing, nodes=tuple(answer.nodes(homes)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +146,8 @@ class _Look:
     size: int
     schemas: list[str]
     missing: tuple[str, ...]
+    homes: Mapping[Node, Collection[str]]
+    sizes: Mapping[str, int | None]
 
     @classmethod
     def at(cls, db: str) -> "_Look":
@@ -137,7 +162,26 @@ class _Look:
             missing.append("it is read only")
         if not may_create:
             missing.append("its login may not make schemas")
-        return cls(size, schemas_of(db, conf.environment), tuple(missing))
+        citus = has_citus(connections[db])
+        return cls(
+            size,
+            schemas_of(db, conf.environment),
+            tuple(missing),
+            _schemas_by_node(db) if citus else {},
+            sizes_on(db) if citus else {},
+        )
+
+    def nodes(self, registered: Collection[str] | None) -> Iterator[NodeState]:
+        """How nodes stand, if these are the schemas of tenants."""
+        for node, schemas in self.homes.items():
+            tenants = None if registered is None else len({*schemas} & {*registered})
+            others = None if tenants is None else len(schemas) - tenants
+            yield NodeState(node.address, node.takes_schemas, tenants, others, self.sizes.get(node.address))
+
+
+def _schemas_by_node(db: str) -> dict[Node, list[str]]:
+    homes = homes_on(db)
+    return {each: [schema for schema, home in homes.items() if home == each.address] for each in nodes_of(db)}
 
 
 def _unmigrated(db: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ for the pool, and has no row there, is what somebody left who was killed.
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Lock, Thread, main_thread
 from time import sleep
@@ -24,7 +24,7 @@ from .exceptions import TenantBusy
 from .pool import PooledSchema, pooled_id
 from .work import working_on
 
-__all__ = ["fill", "ready", "refill_later", "strays", "sweep"]
+__all__ = ["discard", "fill", "ready", "refill_later", "strays", "sweep"]
 
 _TURN_S = 0.5
 """How long is waited for another process that fills the same pool, before it is asked again."""
@@ -83,6 +83,19 @@ def sweep(db: str, everything: bool = False) -> list[str]:
         there = marks_on(db, conf.environment)
         _delete(_rows().filter(pk__in=[each.pk for each in known if each.schema_name not in there]))
     return dropped
+
+
+def discard(db: str, schemas: Collection[str]) -> None:
+    """Drop some of the schemas of a pool, but those that somebody is about to claim.
+
+    Args:
+        db: alias of the database.
+        schemas: names; those that are not of the pool are left alone.
+    """
+    with _turn(db):
+        _delete(_rows().filter(db=db, schema_name__in=schemas))
+        for schema in {*schemas} & {*_strays(db)}:
+            drop_schema(db, schema)
 
 
 def strays(db: str) -> list[str]:

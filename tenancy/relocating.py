@@ -1,7 +1,7 @@
-"""Relocating: moves many tenants to other databases, one after the other or several at a time.
+"""Relocating: moves many tenants to other databases or nodes, one after the other or several at a time.
 
-Each is moved by `lifecycle.move`, so no write is lost, and what was cut off is gone on with. One that can't be moved is
-told of, and the rest goes on. Where a database does not answer, what needs it is not begun.
+Each is moved by `lifecycle.move`, or `lifecycle.node_move`, so no write is lost, and what was cut off is gone on with.
+One that can't be moved is told of, and the rest goes on. Where a database does not answer, what needs it is not begun.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -12,11 +12,13 @@ from typing import Literal
 
 from django.db import connections
 
+from django_schemas.nodes import homes_on
 from django_schemas.workers import Died, do
 
 from .databases import silent
 from .events import acting, actor
-from .lifecycle.move import KIND, Moved, move, resume_move
+from .lifecycle.move import KIND, move, resume_move
+from .lifecycle.node_move import move_to_node
 from .models import AbstractTenant
 from .provisioning import reason_of
 from .work import working_on
@@ -36,12 +38,14 @@ class Errand:
         old: alias of the database that it is to leave.
         new: alias of the one that it is to be moved to; empty if there is none.
         refusal: why it is not to be moved after all; empty if it is.
+        nodes: addresses of the nodes of Citus that it is to leave, and to be moved to, within one database.
     """
 
     tenant: AbstractTenant
     old: str
     new: str
     refusal: str = ""
+    nodes: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,11 @@ class Relocated:
 
     Attributes:
         slug: whose.
-        old: alias of the database that it was to leave.
-        new: alias of the one that it is in now, or was to be moved to.
+        old: alias of the database, or address of the node, that it was to leave.
+        new: of the one that it is in now, or was to be moved to.
         state: see `State`.
         error: why it was not moved; empty if it was.
-        rows: how many were copied; None if it was not moved now.
+        rows: how many were copied; None if it was not moved now, or to another node.
         gap_s: how long it was not served, in seconds; None if it was not moved now.
         seconds: how long it took.
     """
@@ -115,28 +119,43 @@ class _Errands:
         return None
 
 
+_Done = tuple[str, int | None, float | None]
+"""Where a tenant is now, how many rows were copied, how long it was not served; None if it was not moved now."""
+
+
 def _run(who: str, errand: Errand) -> Iterator[Relocated]:
     """Run an errand, acting for whoever asked for it."""
     begun_s = monotonic()
-    told = partial(Relocated, errand.tenant.slug, errand.old)
+    old, new = errand.nodes or (errand.old, errand.new)
+    told = partial(Relocated, errand.tenant.slug, old)
     if errand.refusal:
-        yield told(errand.new, "left" if errand.new else "failed", errand.refusal)
+        yield told(new, "left" if new else "failed", errand.refusal)
         return
     try:
         with acting(who):
-            moved = _moved(errand.tenant, errand.old, errand.new)
+            done = _to_node(errand.tenant, old, new) if errand.nodes else _to_database(errand.tenant, old, new)
     except Exception as error:
         for connection in connections.all(initialized_only=True):
             connection.close_if_unusable_or_obsolete()
-        yield told(errand.new, "failed", reason_of(error), seconds=monotonic() - begun_s)
+        yield told(new, "failed", reason_of(error), seconds=monotonic() - begun_s)
         return
-    rows, gap_s = (moved.rows, moved.gap_s) if moved else (None, None)
-    yield told(errand.tenant.db, "moved", rows=rows, gap_s=gap_s, seconds=monotonic() - begun_s)
+    where, rows, gap_s = done
+    yield told(where, "moved", rows=rows, gap_s=gap_s, seconds=monotonic() - begun_s)
 
 
-def _moved(tenant: AbstractTenant, old: str, new: str) -> Moved | None:
+def _to_database(tenant: AbstractTenant, old: str, new: str) -> _Done:
     """Go on with its move, if one was cut off; then move it, if it is not elsewhere already."""
     with working_on(tenant.slug):
         tenant.refresh_from_db()
-        resumed = resume_move(tenant) if tenant.work is not None and tenant.work["kind"] == KIND else None
-        return move(tenant, new) if tenant.db == old else resumed
+        moved = resume_move(tenant) if tenant.work is not None and tenant.work["kind"] == KIND else None
+        if tenant.db == old:
+            moved = move(tenant, new)
+    return (tenant.db, moved.rows, moved.gap_s) if moved else (tenant.db, None, None)
+
+
+def _to_node(tenant: AbstractTenant, old: str, new: str) -> _Done:
+    """Move it, if it is not on another node already."""
+    with working_on(tenant.slug):
+        tenant.refresh_from_db()
+        home = homes_on(tenant.db, [tenant.schema_name]).get(tenant.schema_name, tenant.db)
+        return (move_to_node(tenant, new).new, None, 0.0) if home == old else (home, None, None)

@@ -20,6 +20,7 @@ from django_schemas.environments import primary_of
 from django_schemas.replicas import forget_writes
 from tests.apps.garage.factories import PlanFactory
 from tests.apps.garage.witness import Place, add_look_alikes, make_place, public_digest
+from tests.citus import cluster, elsewhere
 from tests.pooler.bouncer import bouncing, program
 from tests.queues import server
 from tools import postgres
@@ -40,10 +41,15 @@ pytest_plugins = ["tests.audit.plugin"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes takes seconds too: `-m 'not slow'` leaves out both."""
+    """What takes minutes takes seconds too: `-m 'not slow'` leaves out both. Some are run on a cluster as well."""
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker("slow")
+        elif item.nodeid.startswith(("tests/citus/", *elsewhere.ALSO)):
+            item.add_marker("citus")
+        for name, reason in elsewhere.NOT_THERE.items() if cluster.CITUS_URL else ():
+            if name in item.nodeid:
+                item.add_marker(pytest.mark.skip(reason=f"Not on Citus: {reason}"))
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +69,8 @@ def django_db_setup(
             keepdb=django_db_keepdb and not django_db_createdb,
             serialized_aliases=(),
         )
+        if cluster.CITUS_URL:
+            cluster.allow_triggers()
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():

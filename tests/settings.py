@@ -2,6 +2,7 @@
 third database with PostGIS, and the app `atlas` in it, where the extension and its libraries are.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -20,11 +21,15 @@ def _database(url: str, **options: Any) -> dict[str, Any]:
     return {**environ.Env.db_url_config(url, engine="django_schemas.backends.postgres.wrapper"), **options}
 
 
+CITUS_URL = os.environ.get("CITUS_URL", "")
+
 DATABASES = {
-    "default": _database(_cluster.databases["default"], ENVIRONMENTS=["registry", "tenant"]),
+    "default": _database(CITUS_URL, ENVIRONMENTS=["registry", "tenant"], CITUS=True)
+    if CITUS_URL
+    else _database(_cluster.databases["default"], ENVIRONMENTS=["registry", "tenant"]),
     "shard2": _database(_cluster.databases["shard2"], ENVIRONMENTS=["tenant"]),
 }
-if "default-read1" in _cluster.databases:
+if "default-read1" in _cluster.databases and not CITUS_URL:
     # A streaming replica holds every database of its server, so the test database is there under its own name.
     DATABASES["default-read1"] = _database(_cluster.databases["default-read1"], TEST={"MIRROR": "default"})
 

@@ -18,6 +18,7 @@ from django.apps import apps
 from django.db import IntegrityError, connections, models, transaction
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
+from django_schemas.citus import has_citus
 from django_schemas.environments import environments, home
 from django_schemas.history import check_history
 from django_schemas.identifiers import qualified, quote
@@ -106,6 +107,11 @@ def moves_of(tenant: AbstractTenant, source: str, also: Iterable[str] = ()) -> M
     """
     tenant.clean()
     _refuse_registered(tenant)
+    if has_citus(connections[tenant.db]):
+        raise AdoptionRefused(
+            f"Database {tenant.db!r} is of Citus, which moves no table to another schema: adopt the tenant into a "
+            "database without it, and move it here by `tenant move`."
+        )
     mark = mark_of(tenant.db, source)
     if mark is not None and not _is_home(tenant.db, source):
         raise AdoptionRefused(f"Schema {tenant.db}.{source} is one that was made by this package ({mark}): not taken.")

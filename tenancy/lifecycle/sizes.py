@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import connections
 from django.template.defaultfilters import filesizeformat
 
+from django_schemas.citus import asked_everywhere, has_citus
 from django_schemas.identifiers import qualified
 from django_schemas.placement import Placement
 
@@ -74,7 +75,10 @@ def size_of(place: Placement) -> Size:
             counts = " UNION ALL ".join(f"SELECT count(*) FROM {qualified(place.schema, name)}" for name in batch)
             cursor.execute(f"SELECT sum(count) FROM ({counts}) AS counts")
             rows += int(cursor.fetchone()[0])
-    return Size(len(tables), rows, sum(size for _, _, size in relations))
+    size = sum(size for _, _, size in relations)
+    if has_citus(connections[place.db]):
+        size = bytes_of([place])[place]
+    return Size(len(tables), rows, size)
 
 
 def bytes_of(places: Collection[Placement], *, about: bool = False) -> dict[Placement, int]:
@@ -100,6 +104,11 @@ def _summed(statement: str, places: Collection[Placement]) -> dict[Placement, in
     for db in {place.db for place in places}:
         with connections[db].cursor() as cursor:
             names = [place.schema for place in places if place.db == db]
-            cursor.execute(statement, [names])
-            found |= {Placement(db, schema): number for schema, number in cursor.fetchall()}
+            if has_citus(connections[db]):
+                rows = asked_everywhere(cursor, statement, [names])
+            else:
+                cursor.execute(statement, [names])
+                rows = cursor.fetchall()
+            for schema, number in rows:
+                found[Placement(db, schema)] += number
     return found

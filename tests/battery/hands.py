@@ -10,7 +10,8 @@ _ROWS = {
     """,
     "atelier.0006_raw_sql": """
         INSERT INTO atelier_piece (title, price, made, sold, maker_id)
-        SELECT 'by hand ' || n, n, '1470-01-01', true, min(id) FROM generate_series(1, 3) n, atelier_maker GROUP BY n;
+        SELECT 'by hand ' || n, n, '1470-01-01', true, min(id) FROM generate_series(1, 3) n, atelier_maker
+        GROUP BY n ORDER BY n;
         INSERT INTO atelier_legacy (note) VALUES ('by hand');
         INSERT INTO atelier_ledger (line) VALUES ('by hand');
     """,
@@ -22,7 +23,7 @@ _ROWS = {
         VALUES ('ada', '', '', '', '', true, true, true, '2020-01-01');
         UPDATE atelier_piece SET account_id = (SELECT id FROM auth_user LIMIT 1), pigment_id = 'PR1', hue_id = 'Red 2';
         INSERT INTO auth_user_user_permissions (user_id, permission_id)
-        SELECT u.id, p.id FROM auth_user u, auth_permission p
+        SELECT (SELECT max(id) FROM auth_user), p.id FROM auth_permission p
         WHERE p.codename LIKE 'add%' AND p.codename <> 'add_member' ORDER BY p.codename;
     """,
     "atelier.0016_alter_types": """

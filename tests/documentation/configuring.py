@@ -33,6 +33,7 @@ _OF_DATABASES = {
     "ENGINE",
     "ENVIRONMENTS",
     "HOST",
+    "CITUS",
     "MAX_CONNECTIONS",
     "MAX_LAG_S",
     "MAX_SCHEMAS_PER_CONNECTION",

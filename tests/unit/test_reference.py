@@ -59,6 +59,7 @@ def test_commands(name: str) -> None:
     "key",
     [
         *sorted(checks._KEYS),
+        "CITUS",
         "ENVIRONMENTS",
         "MAX_CONNECTIONS",
         "MAX_LAG_S",

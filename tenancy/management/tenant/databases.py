@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.template.defaultfilters import filesizeformat
 
-from ...databases import DatabaseState, databases
+from ...databases import DatabaseState, NodeState, databases
 from .subcommand import Subcommand
 
 __all__ = ["SUBCOMMANDS"]
@@ -31,6 +31,10 @@ class Databases(Subcommand):
             ("DATABASE", "HOST", "STATE", "WEIGHT", "TENANTS", "OTHERS", "SIZE", "READY"),
             [_told(each) for each in found],
         )
+        nodes = [(each.alias, *_node_told(node)) for each in found for node in each.nodes]
+        if nodes:
+            self.say("")
+            self.table(("DATABASE", "NODE", "TENANTS", "OTHERS", "SIZE", "TAKES MORE"), nodes)
 
 
 SUBCOMMANDS = (Databases,)
@@ -44,9 +48,23 @@ def _told(found: DatabaseState) -> tuple[str, ...]:
         "-" if found.weight is None else f"{found.weight:g}",
         _counted(found),
         "-" if found.others is None else str(found.others),
-        "-" if found.size is None else filesizeformat(found.size).replace("\xa0", " "),
+        _size(found.size),
         "yes" if found.ready else f"no: {'; '.join(found.missing) or found.reason}",
     )
+
+
+def _node_told(found: NodeState) -> tuple[str, ...]:
+    return (
+        found.address,
+        "unknown" if found.tenants is None else str(found.tenants),
+        "-" if found.others is None else str(found.others),
+        _size(found.size),
+        "yes" if found.takes_schemas else "no",
+    )
+
+
+def _size(size: int | None) -> str:
+    return "-" if size is None else filesizeformat(size).replace("\xa0", " ")
 
 
 def _counted(found: DatabaseState) -> str:

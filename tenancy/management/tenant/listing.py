@@ -1,12 +1,15 @@
 """`tenant list`, `show`, `status` and `events`: what is known of tenants, and how their schemas stand."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import router
+from django.db import connections, router
 from django.template.defaultfilters import filesizeformat, pluralize
+
+from django_schemas.citus import has_citus
+from django_schemas.nodes import homes_on
 
 from ...events import TenantEvent, last_events
 from ...fleet import behind
@@ -47,7 +50,8 @@ class List(Subcommand):
         columns = {"SLUG": "slug", "STATUS": "status", "DATABASE": "db", "SCHEMA": "schema_name", "NAME": "name"}
         if options["long"]:
             columns |= {"SIZE": "size", "BEHIND": "behind", "LAST EVENT": "last_event", "DOMAINS": "domains"}
-        self.table(tuple(columns), [tuple(_shown(key, each[key]) for key in columns.values()) for each in facts])
+            columns |= {"NODE": "node"} if any("node" in each for each in facts) else {}
+        self.table(tuple(columns), [tuple(_shown(key, each.get(key)) for key in columns.values()) for each in facts])
 
 
 class Show(Subcommand):
@@ -154,11 +158,20 @@ SUBCOMMANDS = (List, Show, StatusOf, Events)
 def _more_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
     """What the databases say of each tenant: a few queries for each database."""
     late, events = _behind(tenants), _last_events(tenants)
-    sizes = bytes_of([tenant.placement for tenant in tenants])
+    sizes, nodes = bytes_of([tenant.placement for tenant in tenants]), dict(_nodes(tenants))
     return [
         {"size": sizes[tenant.placement], "behind": late.get(tenant), "last_event": events.get(str(tenant.pk))}
+        | ({"node": nodes[tenant.pk]} if tenant.pk in nodes else {})
         for tenant in tenants
     ]
+
+
+def _nodes(tenants: Sequence[AbstractTenant]) -> Iterator[tuple[Any, str | None]]:
+    """The node of each that is in a database of Citus's, by its key; one statement for each such database."""
+    for db in {tenant.db for tenant in tenants if has_citus(connections[tenant.db])}:
+        there = [tenant for tenant in tenants if tenant.db == db]
+        homes = homes_on(db, [tenant.schema_name for tenant in there])
+        yield from ((tenant.pk, homes.get(tenant.schema_name)) for tenant in there)
 
 
 def _behind(tenants: Sequence[AbstractTenant]) -> dict[AbstractTenant, int]:

@@ -11,8 +11,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from django_schemas.exceptions import ConfigError
+from django_schemas.nodes import homes_on
 
-from ... import draining, rebalancing
+from ... import draining, node_draining, rebalancing
 from ...exceptions import MoveRefused
 from ...lifecycle.move import Outlook
 from ...models import AbstractTenant
@@ -72,20 +73,33 @@ class _Relocating(Subcommand):
 
 
 class Drain(_Relocating):
-    """Move all tenants off a database; the same command goes on with it."""
+    """Move all tenants off a database, or a node; the same command goes on with it."""
 
     name = "drain"
-    help = "Move all tenants off a database, one by one, without losing a write. Say it again to go on."
-    examples = ("drain --db shard2 --dry-run", "drain --db shard2", "drain --db shard2 --to default --parallel 2")
+    help = "Move all tenants off a database, or a node, one by one, without losing a write. Say it again to go on."
+    examples = (
+        "drain --db shard2 --dry-run",
+        "drain --db shard2",
+        "drain --db shard2 --to default --parallel 2",
+        "drain --node 10.0.0.2:5432",
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--db", required=True, metavar="ALIAS", help="The database; its weight must be 0.")
+        parser.add_argument("--db", metavar="ALIAS", help="The database; its weight must be 0, unless --node is said.")
+        parser.add_argument(
+            "--node", metavar="HOST:PORT", help="The node of a Citus cluster; the others of that database take all."
+        )
         parser.add_argument("--to", metavar="ALIAS", help="Where all go; each as PLACING says if left out.")
         parser.add_argument("--dry-run", action="store_true", help="Tell what would be done, and change nothing.")
         self.add_processes(parser)
 
     def handle(self, options: dict[str, Any]) -> None:
         db, to = options["db"], options["to"]
+        if options["node"]:
+            self._drain_node(options)
+            return
+        if not db:
+            raise UsageError("Say what: --db ALIAS, or --node HOST:PORT.")
         try:
             if options["dry_run"]:
                 self._tell(list(draining.look(db, to)))
@@ -99,6 +113,32 @@ class Drain(_Relocating):
                 f"No tenant is in {db} any more. Whoever still runs with former settings may place one there: "
                 "`tenant databases` tells of that, and what else is there."
             )
+
+    def _drain_node(self, options: dict[str, Any]) -> None:
+        node = options["node"]
+        if options["to"]:
+            raise UsageError("--to goes with --db: tenants of a node are moved to the others of its database.")
+        try:
+            db = node_draining.cluster_of(options["db"])
+            if options["dry_run"]:
+                self._tell_node(list(node_draining.look_at_node(node, db)))
+                return
+            run = node_draining.drain_node(node, db, self.processes)
+        except MoveRefused as error:
+            raise UsageError(str(error)) from error
+        self.move(run, node_draining.tenants_on_node(node, db).count(), options["verbosity"])
+        if not self.for_machines:
+            left = [schema for schema, home in homes_on(db).items() if home == node]
+            self.say(f"No tenant is on {node} any more; {len(left)} other schemas are.")
+
+    def _tell_node(self, found: list[tuple[AbstractTenant, str, str]]) -> None:
+        if self.for_machines:
+            self.dump([{"slug": tenant.slug, "to": target, "error": error} for tenant, target, error in found])
+        for tenant, target, error in found if not self.for_machines else ():
+            self.say(f"{tenant.slug}: {error or f'could go to {target}, and is served meanwhile'}")
+        refused = sorted(tenant.slug for tenant, _, error in found if error)
+        if refused:
+            raise CommandError(f"Can't be done for {', '.join(refused)}.")
 
     def _tell(self, found: list[tuple[AbstractTenant, Outlook | str]]) -> None:
         if self.for_machines:

@@ -49,9 +49,10 @@ def test_logging(capfd: Any, hooli: Tenant) -> None:
     assert "WARNING desk tenant=hooli hello\n" in capfd.readouterr().err
 
 
-def test_metrics(settings: Any, hooli: Tenant) -> None:
+def test_metrics(settings: Any, monkeypatch: pytest.MonkeyPatch, hooli: Tenant) -> None:
     """The table names all metrics with their labels, and the alerts no others."""
     settings.TENANCY = {**settings.TENANCY, "POOL": 1}
+    monkeypatch.setitem(connections["default"].settings_dict, "MAX_CONNECTIONS", 1000)
     FleetRun.objects.create(total=1)
     Tenant.objects.filter(pk=hooli.pk).update(work={"kind": "move"})
     told = metrics.text()

@@ -52,6 +52,8 @@ def test_no_fault() -> None:
         ("E026", {}, {"default": {"MAX_LAG_S": 5}}, "'default'"),
         ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": "5"}}, "'5'"),
         ("E026", {}, {"shard2-read1": {"ENGINE": ENGINE, "MAX_LAG_S": -1}}, "-1"),
+        ("E028", {}, {"default": {"CITUS": "yes"}}, "'yes'"),
+        ("E028", {}, {"shard2-read1": {"ENGINE": ENGINE, "CITUS": True}}, "True"),
         ("E009", {"tenant": {"APPS": ["django.contrib.redirects"]}}, {}, "django.contrib.redirects"),
         ("W010", {"lonely": {}, **{name: {"SCHEMA_NAME": name} for name in ("depot", "crates")}}, {}, "lonely"),
         ("E018", {"tenant": {"APPS": "django.contrib.auth"}}, {}, "['tenant']['APPS'] is 'django.contrib.auth'"),
@@ -298,3 +300,13 @@ def test_many_to_many_relations() -> None:
     (message,) = check_model(Referring)
     assert (message.id, message.obj) == ("django_schemas.E016", Referring._meta.get_field("cars"))
     assert message.hint == "Put both models into one environment."
+
+
+def test_roles_on_citus(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schemas that are distributed can't have roles; those of another database can."""
+    logins = {"tenant": "serving"}
+    monkeypatch.setattr("django_schemas.roles._logins", [lambda environment, db: logins.get(environment)])
+    assert "django_schemas.E033" not in found_ids(check_settings(None))
+    settings.DATABASES = {**settings.DATABASES, "shard2": {**settings.DATABASES["shard2"], "CITUS": True}}
+    (message,) = [each for each in check_settings(None) if each.id == "django_schemas.E033"]
+    assert ("'tenant'" in message.msg, "'shard2'" in message.msg) == (True, True)

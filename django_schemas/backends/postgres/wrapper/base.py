@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import inf
 from secrets import token_hex
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from django.db import connections
 from django.db.backends.postgresql import base
@@ -40,6 +40,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     ops_class = DatabaseOperations
     introspection_class = DatabaseIntrospection
     SchemaEditorClass = DatabaseSchemaEditor
+
+    def __new__(cls, settings_dict: dict[str, Any], alias: str = "default") -> Any:
+        """Make a connection; to a coordinator of Citus, one that knows what is different there."""
+        if settings_dict.get("CITUS"):
+            from ...citus.base import over
+
+            return super().__new__(over(cast(Any, cls)))
+        return super().__new__(cls)
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         # By name: GeoDjango's wrapper looks for it there.
