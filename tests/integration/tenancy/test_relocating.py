@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import connections
 
+from django_schemas import workers
 from django_schemas.apart import connect
 from django_schemas.exceptions import ConfigError
 from django_schemas.schemas import schema_exists
@@ -73,8 +75,9 @@ def settle(committed: None) -> Iterator[Settle]:
 
 @pytest.fixture(scope="module")
 def three_and_four(schemas: Any, django_db_blocker: Any) -> Iterator[None]:
-    """Databases shard3 and shard4."""
-    with django_db_blocker.unblock(), shards("shard3", "shard4"):
+    """Databases shard3 and shard4; processes are copies of this one, since others would not know of these."""
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), shards("shard3", "shard4"):
+        patch.setattr(workers, "threading", SimpleNamespace(active_count=lambda: 1))
         yield
 
 

@@ -41,9 +41,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     introspection_class = DatabaseIntrospection
     SchemaEditorClass = DatabaseSchemaEditor
 
-    def __new__(cls, settings_dict: dict[str, Any], alias: str = "default") -> Any:
-        """Make a connection; to a coordinator of Citus, one that knows what is different there."""
-        if settings_dict.get("CITUS"):
+    def __new__(cls, settings_dict: dict[str, Any] | None = None, alias: str = "default") -> Any:
+        """Make a connection, without settings a copy of one; to a coordinator of Citus, one that knows what is
+        different there.
+        """
+        if settings_dict is not None and settings_dict.get("CITUS"):
             from ...citus.base import over
 
             return super().__new__(over(cast(Any, cls)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from copy import copy
 from typing import Any
 
 import pytest
@@ -33,6 +34,14 @@ def coordinator() -> Iterator[Any]:
     made = type(plain)({**plain.settings_dict, "CITUS": True}, alias="default")
     yield made
     made.close()
+
+
+def test_copy_of_a_connection(coordinator: Any) -> None:
+    """A connection may be copied, as Django's own tests do, and stays what it is."""
+    assert [type(copy(each)) for each in (coordinator, connections["default"])] == [
+        type(coordinator),
+        type(connections["default"]),
+    ]
 
 
 def model_of(table: str, **fields: Any) -> Any:
