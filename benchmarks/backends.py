@@ -9,6 +9,7 @@ from django_schemas import schema_context
 from django_schemas.conf import MAX_SCHEMAS
 from django_schemas.identifiers import qualified, quote
 
+from .memory import batches, execute
 from .models import Shelf
 
 __all__ = ["SCHEMAS", "measure"]
@@ -37,8 +38,8 @@ def measure(schemas: int = SCHEMAS) -> Iterator[tuple[str, float]]:
             yield what, round(max(map(_megabytes_behind, names)), 1)
     finally:
         settings.pop(_KEY, None)
-        for batch in _batches(names):
-            _execute(f"DROP SCHEMA IF EXISTS {quote(name)} CASCADE" for name in batch)
+        for batch in batches(names, BATCH):
+            execute(f"DROP SCHEMA IF EXISTS {quote(name)} CASCADE" for name in batch)
 
 
 def _megabytes_behind(schema: str) -> float:
@@ -59,8 +60,8 @@ def _tables() -> list[str]:
 
 
 def _make(names: list[str]) -> None:
-    for batch in _batches(names):
-        _execute(statement for name in batch for statement in _statements(name))
+    for batch in batches(names, BATCH):
+        execute(statement for name in batch for statement in _statements(name))
 
 
 def _statements(schema: str) -> Iterator[str]:
@@ -71,13 +72,3 @@ def _statements(schema: str) -> Iterator[str]:
         yield f"CREATE TABLE {name} (id bigint PRIMARY KEY, a bigint, b bigint, c text, d timestamptz, e numeric)"
         yield f"CREATE INDEX ON {name} (a)"
         yield f"CREATE INDEX ON {name} (b)"
-
-
-def _batches(names: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(names), BATCH):
-        yield names[start : start + BATCH]
-
-
-def _execute(statements: Iterator[str]) -> None:
-    with connections["default"].cursor() as cursor:
-        cursor.execute("; ".join(statements))

@@ -52,8 +52,8 @@ def _read_active(schema: str) -> None:
 
 def _make(names: list[str]) -> None:
     table = Shelf._meta.db_table
-    for batch in _batches(names):
-        _execute(
+    for batch in batches(names, BATCH):
+        execute(
             f"CREATE SCHEMA {quote(name)}; CREATE TABLE {qualified(name, table)} (id bigint, name varchar(40)); "
             f"INSERT INTO {qualified(name, table)} VALUES (1, '{name}')"
             for name in batch
@@ -61,16 +61,18 @@ def _make(names: list[str]) -> None:
 
 
 def _drop(names: list[str]) -> None:
-    for batch in _batches(names):
-        _execute(f"DROP SCHEMA IF EXISTS {quote(name)} CASCADE" for name in batch)
+    for batch in batches(names, BATCH):
+        execute(f"DROP SCHEMA IF EXISTS {quote(name)} CASCADE" for name in batch)
 
 
-def _batches(names: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(names), BATCH):
-        yield names[start : start + BATCH]
+def batches(names: list[str], size: int) -> Iterator[list[str]]:
+    """Names, so many at a time."""
+    for start in range(0, len(names), size):
+        yield names[start : start + size]
 
 
-def _execute(statements: Iterator[str]) -> None:
+def execute(statements: Iterator[str]) -> None:
+    """Send statements in one message."""
     with connections["default"].cursor() as cursor:
         cursor.execute("; ".join(statements))
 

@@ -10,7 +10,16 @@ from functools import lru_cache
 
 from .exceptions import InvalidSchemaName
 
-__all__ = ["MAX_BYTES", "is_reserved", "needs_no_escape", "qualified", "quote", "search_path", "validate_schema_name"]
+__all__ = [
+    "MAX_BYTES",
+    "is_reserved",
+    "literal",
+    "needs_no_escape",
+    "qualified",
+    "quote",
+    "search_path",
+    "validate_schema_name",
+]
 
 MAX_BYTES = 63
 """Longest identifier that PostgreSQL keeps whole, in bytes."""
@@ -56,6 +65,11 @@ def needs_no_escape(name: str) -> bool:
 def quote(name: str) -> str:
     """Return the name as a quoted SQL identifier."""
     return '"{}"'.format(str(name).replace('"', '""'))
+
+
+def literal(text: str) -> str:
+    """Return a text as an SQL literal. A backslash is itself in it, as in the standard."""
+    return "'{}'".format(text.replace("'", "''"))
 
 
 def qualified(schema: str, name: str) -> str:

@@ -240,18 +240,18 @@ def _beginning(target: Target, targets: Sequence[Point] | None, like: Sequence[K
         None if like is None else tuple(like),
         _surroundings(target),
     )
-    targets_given = targets
     found = _known.get(key)
     if found is None:
         history = History(target, like or ())
+        points = targets
         if like is not None:
             refuse_unknown(history, like)
             refuse_gaps(history)
-            targets = points_of(history)
+            points = points_of(history)
             history.forget_records()
         executor = Executor(target, history=history)
-        plan = plan_of(executor, targets, syncdb=False)
-        if targets_given is None:
+        plan = plan_of(executor, points, syncdb=False)
+        if targets is None:
             plan = replace(plan, unmigrated=unmigrated_models(executor))
         found = _Beginning(history, plan)
         while len(_known) >= _MOST:

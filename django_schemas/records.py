@@ -13,7 +13,7 @@ from django.db import ProgrammingError, connections
 from .alias import SchemaAlias
 from .citus import has_citus
 from .exceptions import SchemasError
-from .identifiers import qualified
+from .identifiers import literal, qualified
 from .sqlstates import UNDEFINED_TABLE, sqlstate_of
 
 __all__ = [
@@ -110,7 +110,7 @@ def _read(db: str, schemas: Sequence[str], statement: Callable[[Sequence[str]], 
 
 
 def _digests(schemas: Sequence[str]) -> str:
-    return " UNION ALL ".join(map(_DIGEST.format, map(_literal, schemas), map(_table, schemas)))
+    return " UNION ALL ".join(map(_DIGEST.format, map(literal, schemas), map(_table, schemas)))
 
 
 def _records_of_first(schemas: Sequence[str]) -> str:
@@ -119,10 +119,6 @@ def _records_of_first(schemas: Sequence[str]) -> str:
 
 def _table(schema: str) -> str:
     return qualified(schema, _TABLE)
-
-
-def _literal(schema: str) -> str:
-    return "'{}'".format(schema.replace("'", "''"))
 
 
 def is_recorded(alias: SchemaAlias, key: Key, least: int = 0) -> bool:

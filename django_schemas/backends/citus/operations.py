@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import AutoField
 
+from ...identifiers import literal
 from ...scripts import statements_of
 from ..postgres.operations import DatabaseOperations
 
@@ -34,14 +35,10 @@ class CitusOperations(DatabaseOperations):
             _RESET.format(
                 column=self.quote_name(field.column),
                 table=(table := self.quote_table(model._meta.db_table)),
-                table_name=_literal(table),
-                column_name=_literal(field.column),
+                table_name=literal(table),
+                column_name=literal(field.column),
             )
             for model in model_list
             for field in model._meta.local_fields
             if isinstance(field, AutoField) and field.column
         ]
-
-
-def _literal(text: str) -> str:
-    return "'{}'".format(text.replace("'", "''"))

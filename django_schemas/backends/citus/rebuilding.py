@@ -8,6 +8,8 @@ sequences stand. It is part of the transaction that is open.
 import json
 from dataclasses import asdict, dataclass
 
+from ...identifiers import literal
+
 __all__ = ["Column", "rebuild_sql"]
 
 
@@ -197,9 +199,4 @@ def rebuild_sql(table: str, changes: dict[str, Column]) -> str:
         changes: columns by their names.
     """
     found = {name: asdict(column) for name, column in changes.items()}
-    return _REBUILD.format(table=f"{_literal(table)}::regclass", changes=f"{_literal(json.dumps(found))}::jsonb")
-
-
-def _literal(text: str) -> str:
-    # A backslash is itself in it, as in the standard.
-    return "'{}'".format(text.replace("'", "''"))
+    return _REBUILD.format(table=f"{literal(table)}::regclass", changes=f"{literal(json.dumps(found))}::jsonb")

@@ -16,7 +16,7 @@ from django_schemas.budget import budget_of
 from django_schemas.conf import max_connections
 from django_schemas.exceptions import SchemasError, TooManyConnections
 from django_schemas.health import LOOK_S, PATIENCE_S, SILENCE_S, attempt, is_sick
-from tests.gate import gate_before
+from tests.gate import Gate, gate_before
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -263,13 +263,20 @@ def test_fork() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.slow
-def test_a_sick_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once a database is known not to answer, nobody waits in a request for those who have its connections."""
+@contextmanager
+def behind_a_gate() -> Iterator[Gate]:
+    """Have connections go through a gate during a block."""
     settings = connections[DB].settings_dict
-    with gate_before(int(settings["PORT"])) as gate, monkeypatch.context() as patch:
+    with gate_before(int(settings["PORT"])) as gate, pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings, "HOST", "127.0.0.1")
         patch.setitem(settings, "PORT", gate.port)
+        yield gate
+
+
+@pytest.mark.slow
+def test_a_sick_database() -> None:
+    """Once a database is known not to answer, nobody waits in a request for those who have its connections."""
+    with behind_a_gate() as gate:
         with held(2):
             gate.refuses = True
             health._doubt(DB)
@@ -283,12 +290,9 @@ def test_a_sick_database(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_database_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_hangs() -> None:
     """While those who have the connections are not answered nobody waits for one in a request."""
-    settings = connections[DB].settings_dict
-    with gate_before(int(settings["PORT"])) as gate, monkeypatch.context() as patch:
-        patch.setitem(settings, "HOST", "127.0.0.1")
-        patch.setitem(settings, "PORT", gate.port)
+    with behind_a_gate() as gate:
         begun = Barrier(3)
 
         def hold() -> None:
