@@ -84,13 +84,13 @@ def test_scale(tmp_path: Path) -> None:
 def test_dump_of_too_many_tables() -> None:
     """A server that has no room for the locks of a dump is given it, and is dumped then."""
     with servers.running(1) as (machine,):
-        execute_each(machine.url, [f"CREATE TABLE t{number} (id bigint)" for number in range(1_200)])
-        servers.restart_s(machine, max_locks_per_transaction=10, max_connections=20)
-        report = Report(dumps(machine, 1_200))
+        execute_each(machine.url, [f"CREATE TABLE t{number} (id bigint)" for number in range(2_400)])
+        servers.restart_s(machine, max_locks_per_transaction=10, max_connections=40)
+        report = Report(dumps(machine, 2_400))
         assert report.median(part="scale copies", task="pg_dump of a server")
         locked = report.median(part="scale locks", task="tables before it is refused")
         assert locked
-        assert 200 <= locked < 1_200
+        assert 200 <= locked < 2_400
         assert report.having(part="scale locks", task="max_locks_per_transaction")[0].values == [64]
 
 

@@ -135,6 +135,8 @@ def give_up(process: Process, function: Callable[[], None], seen: str = "failed"
     while Tenant.objects.get(name="Begun").status == "provisioning":
         assert monotonic() < deadline
         sleep(0.02)
+    # Who has just asked does not ask at once again.
+    sleep(cancelling._ASKED_EACH_S)
     answer = process.go()
     thread.join(30)
     assert errors == []
