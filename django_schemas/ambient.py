@@ -268,36 +268,49 @@ class _Steps:
             finally:
                 self._own = {ambient: ambient.take_away(stack) for ambient, stack in around}
 
+    @contextmanager
+    def last(self) -> Iterator[None]:
+        """The context of the step that closes; nothing is active in it where the context itself refuses."""
+        with ExitStack() as exits:
+            try:
+                exits.enter_context(self.step())
+            except Exception:
+                exits.enter_context(_only([(ambient, ()) for ambient in _ambients]))
+            yield
+
 
 def steps_within(entering: Entering, iterator: Iterator[Any]) -> Generator[Any, Any, Any]:
     """Iterate within a context during each step, and out of it between the steps."""
     steps = _Steps(entering)
     step: Callable[[], Any] = partial(next, iterator)
-    while True:
-        with steps.step():
+    try:
+        while True:
+            with steps.step():
+                try:
+                    item = step()
+                except StopIteration as stop:
+                    return stop.value
             try:
-                item = step()
-            except StopIteration as stop:
-                return stop.value
-        try:
-            sent = yield item
-        except GeneratorExit:
-            # The garbage collector may be who closes this, at any moment. Up to Python 3.11 that can be in the middle
-            # of setting a context variable, which another setting in the same context would break: so in a copy of it.
-            copy_context().run(_close_within, steps, iterator)
-            raise
-        except BaseException as exc:
-            if not isinstance(iterator, Generator):
+                sent = yield item
+            except GeneratorExit:
                 raise
-            step = partial(iterator.throw, exc)
-        else:
-            step = partial(next, iterator) if sent is None else partial(cast(Any, iterator).send, sent)
+            except BaseException as exc:
+                if not isinstance(iterator, Generator):
+                    raise
+                step = partial(iterator.throw, exc)
+            else:
+                step = partial(next, iterator) if sent is None else partial(cast(Any, iterator).send, sent)
+    except BaseException:
+        # The garbage collector may be who closes this, at any moment. Up to Python 3.11 that can be in the middle of
+        # setting a context variable, which another setting in the same context would break: so in a copy of it.
+        copy_context().run(_close_within, steps, iterator)
+        raise
 
 
 def _close_within(steps: _Steps, iterator: Iterator[Any]) -> None:
     close = getattr(iterator, "close", None)
     if close is not None:
-        with steps.step():
+        with steps.last():
             close()
 
 
@@ -305,22 +318,25 @@ async def asteps_within(entering: Entering, iterator: AsyncIterator[Any]) -> Asy
     """Iterate asynchronously within a context during each step, and out of it between the steps."""
     steps = _Steps(entering)
     step: Callable[[], Any] = partial(anext, iterator)
-    while True:
-        with steps.step():
+    try:
+        while True:
+            with steps.step():
+                try:
+                    item = await step()
+                except StopAsyncIteration:
+                    return
             try:
-                item = await step()
-            except StopAsyncIteration:
-                return
-        try:
-            sent = yield item
-        except GeneratorExit:
-            if isinstance(iterator, AsyncGenerator):
-                with steps.step():
-                    await iterator.aclose()
-            raise
-        except BaseException as exc:
-            if not isinstance(iterator, AsyncGenerator):
+                sent = yield item
+            except GeneratorExit:
                 raise
-            step = partial(iterator.athrow, exc)
-        else:
-            step = partial(anext, iterator) if sent is None else partial(cast(Any, iterator).asend, sent)
+            except BaseException as exc:
+                if not isinstance(iterator, AsyncGenerator):
+                    raise
+                step = partial(iterator.athrow, exc)
+            else:
+                step = partial(anext, iterator) if sent is None else partial(cast(Any, iterator).asend, sent)
+    except BaseException:
+        if isinstance(iterator, AsyncGenerator):
+            with steps.last():
+                await iterator.aclose()
+        raise

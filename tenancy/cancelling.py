@@ -1,8 +1,9 @@
 """Cancelling: gives up a tenant that is being made, in whichever process.
 
 That it was given up stands in its status. Whoever makes it asks before a migration, but not again within 50 ms, and
-once more as it becomes active, and leaves nothing of it then. A schema is dropped under the locks on the tenant's row and on the schema, so
-that nobody goes on with it meanwhile; who runs a migration has the latter, and asks while they have it.
+once more as it becomes active, and leaves nothing of it then. A schema is dropped under the locks on the tenant's row
+and on the schema, so that nobody goes on with it meanwhile; who runs a migration has the latter, and asks while they
+have it.
 """
 
 from collections.abc import Callable

@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, suppress
 from contextvars import ContextVar, copy_context
@@ -20,7 +20,7 @@ from django.apps import apps
 
 from django_schemas import Placement, active_placement, schema_context, wrap_context
 from django_schemas.alias import SchemaAlias
-from django_schemas.ambient import asteps_within, steps_within
+from django_schemas.ambient import SyncAndAsync, asteps_within, steps_within, within
 from django_schemas.context import ensure_active, places
 from django_schemas.exceptions import ConfigError, InvalidSchemaName
 
@@ -707,6 +707,74 @@ def test_generator_that_is_closed_within_its_contexts(how: str) -> None:
         generator.close()
         assert active_placement() == ACME
     assert log == [ACME, GLOBEX]
+
+
+class Refusing(SyncAndAsync[None]):
+    """A placement that cannot be entered any more once it is said to be gone."""
+
+    def __init__(self) -> None:
+        self.is_gone = False
+        self._context = schema_context("default", "acme")
+
+    def __enter__(self) -> None:
+        if self.is_gone:
+            raise LookupError("gone")
+        self._context.__enter__()
+
+    def __exit__(self, *args: Any) -> None:
+        self._context.__exit__(*args)
+
+
+def take_another(generator: Generator[object, object, str]) -> None:
+    with pytest.raises(LookupError, match="gone"):
+        next(generator)
+    assert list(generator) == []
+
+
+def throw_into(generator: Generator[object, object, str]) -> None:
+    with pytest.raises(LookupError, match="gone"):
+        generator.throw(KeyError("x"))
+
+
+@pytest.mark.parametrize("end", [Generator.close, take_another, throw_into])
+def test_generator_whose_context_refuses(end: Callable[[Generator[object, object, str]], None]) -> None:
+    """It is cleaned up where nothing is active, whoever's placement it is closed in."""
+    log: list[object] = []
+    refusing = Refusing()
+    generator = within(lambda: refusing, steps)(log)
+    next(generator)
+    refusing.is_gone = True
+    with schema_context("default", "globex"):
+        end(generator)
+        assert active_placement() == GLOBEX
+    assert log == [("closed", None)]
+
+
+async def atake_another(generator: AsyncGenerator[object, object]) -> None:
+    with pytest.raises(LookupError, match="gone"):
+        await anext(generator)
+    assert [each async for each in generator] == []
+
+
+async def athrow_into(generator: AsyncGenerator[object, object]) -> None:
+    with pytest.raises(LookupError, match="gone"):
+        await generator.athrow(KeyError("x"))
+
+
+@pytest.mark.parametrize("end", [AsyncGenerator.aclose, atake_another, athrow_into])
+async def test_async_generator_whose_context_refuses(
+    end: Callable[[AsyncGenerator[object, object]], Awaitable[None]],
+) -> None:
+    """The same, asynchronously."""
+    log: list[object] = []
+    refusing = Refusing()
+    generator = within(lambda: refusing, asteps)(log)
+    await anext(generator)
+    refusing.is_gone = True
+    with schema_context("default", "globex"):
+        await end(generator)
+        assert active_placement() == GLOBEX
+    assert log == [("closed", None)]
 
 
 def test_generator_whose_steps_others_take() -> None:
