@@ -44,7 +44,7 @@ TESTS = (
         f"{_SCHEMAS}/test_{name}.py"
         for name in (
             *("adoption", "binding", "caches", "capture", "contenttypes", "context", "deletion", "environments"),
-            *("fail_closed", "mixing", "querysets", "relations", "replicas", "search_path", "signals"),
+            *("fail_closed", "mixing", "querysets", "recycling", "relations", "replicas", "search_path", "signals"),
             *("transactions", "using"),
         )
     ),

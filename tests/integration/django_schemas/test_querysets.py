@@ -602,6 +602,17 @@ def test_router_before_ours_of_an_object(acme: Place, settings: Any) -> None:
     assert all(hints == {"instance": owner} for hints in Asked.hints)
 
 
+def test_router_before_ours_of_a_queryset_made_nowhere(acme: Place, settings: Any) -> None:
+    """Where a queryset carries no placement, another router is told of none."""
+    settings.DATABASE_ROUTERS = [f"{__name__}.Asked", *settings.DATABASE_ROUTERS]
+    cars = Car.objects.filter(name="Mini")
+    Asked.hints.clear()
+    with acme.active():
+        assert seen(cars) == [("Mini", "default.acme")]
+    assert Asked.hints
+    assert all(hints == {} for hints in Asked.hints)
+
+
 class WritesElsewhere:
     """Another router of a project's, which has one database read and another written."""
 
@@ -638,6 +649,15 @@ def test_router_that_writes_elsewhere(acme: Place, initech: Place, settings: Any
                 refused()
     assert active == [initech.placement]
     assert seen(initech(Car).objects.using("shard2").filter(owner__name="Eve")) == [("Panda", "shard2.initech")]
+
+
+def test_router_that_names_the_database_for_an_object_of_elsewhere(acme: Place, globex: Place, settings: Any) -> None:
+    """A queryset of one schema that is told of an object of another is refused, and not asked there."""
+    settings.DATABASE_ROUTERS = [WritesElsewhere(), *settings.DATABASE_ROUTERS]
+    cars = acme(Car).objects.filter(name="Mini")
+    cars._add_hints(instance=globex(Owner).objects.first())  # As Django's managers of relations do.
+    with pytest.raises(SchemaMismatch):
+        list(cars)
 
 
 def test_raw_with_all_that_it_takes(acme: Place, globex: Place) -> None:

@@ -948,6 +948,13 @@ def test_threads_that_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
         apps.get_app_config("django_schemas").ready()
 
 
+@pytest.mark.parametrize("flags", [{}, {"thread_inherit_context": 0}])
+def test_threads_that_inherit_nothing(monkeypatch: pytest.MonkeyPatch, flags: dict[str, int]) -> None:
+    """The app starts where Python says that they don't, and where it knows no such thing."""
+    monkeypatch.setattr("django_schemas.ambient.flags", SimpleNamespace(**flags))
+    apps.get_app_config("django_schemas").ready()
+
+
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="Python's threads inherit nothing before 3.14")
 @pytest.mark.parametrize(("flag", "refused"), [("1", True), ("0", False)])
 def test_python_whose_threads_inherit(flag: str, refused: bool) -> None:
