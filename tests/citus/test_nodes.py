@@ -30,6 +30,7 @@ from tests.apps.garage.models import Car, Owner
 from tests.faults import leave_inherited_connections
 from tests.integration.tenancy.test_move import contents, leave
 
+from . import cluster
 from .cluster import CITUS_URL
 
 Run = Any
@@ -258,6 +259,42 @@ def test_cut_off(settle: Settle, workers: list[str], run: Run, how: signal.Signa
     assert home(acme) == old
     assert move_to_node(acme, new).new == new
     assert contents(acme) == before
+
+
+def test_nobody_tells(settle: Settle, workers: list[str], run: Run) -> None:
+    """If the coordinator is gone midway, it says that it can't know; said again, it goes on."""
+    acme = settle("Acme nodes")
+    old, new = home(acme), away(acme, workers)
+    name = connections["default"].settings_dict["NAME"]
+    raised: list[Exception] = []
+
+    def move() -> None:
+        try:
+            move_to_node(Tenant.objects.get(pk=acme.pk), new)
+        except MoveFailed as error:
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=move)
+    with writing(acme):
+        thread.start()
+        wait_for(lambda: moves_on_server(run) == 1)
+        cluster.asked(CITUS_URL, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        try:
+            run(
+                "default",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND query LIKE 'SELECT citus_schema_move%' AND pid <> pg_backend_pid()",
+            )
+            thread.join(15)
+        finally:
+            cluster.asked(CITUS_URL, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    (error,) = raised
+    assert "does not answer: " in str(error)
+    assert "say it again" in str(error)
+    assert home(acme) == old
+    assert move_to_node(acme, new).new == new
 
 
 def test_told_of(settle: Settle, workers: list[str], django_assert_num_queries: Any) -> None:
