@@ -46,10 +46,16 @@ _SHARDING = "citus.enable_schema_based_sharding"
 
 _SETTLE = "public.django_schemas_settle"
 """Has the session of a worker, where SET CONSTRAINTS is not heard, check what its transaction put off."""
-_CREATE_SETTLE = f"""
-    CREATE OR REPLACE FUNCTION {_SETTLE}() RETURNS void LANGUAGE plpgsql AS $settle$
-    BEGIN SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; END $settle$
-"""
+# Of several that make it at once, all but the first would fail.
+_CREATE_SETTLE = f"""DO $make$ BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('{_SETTLE}', 0));
+    -- Looked for in the table itself: what to_regprocedure() goes by may be older than the lock.
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc
+        WHERE pronamespace = 'public'::regnamespace AND proname = 'django_schemas_settle') THEN
+        CREATE FUNCTION {_SETTLE}() RETURNS void LANGUAGE plpgsql AS $settle$
+        BEGIN SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; END $settle$;
+    END IF;
+END $make$"""
 
 
 def has_citus(connection: Any) -> bool:

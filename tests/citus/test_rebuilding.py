@@ -121,9 +121,7 @@ def test_what_others_write_meanwhile(schema: SchemaAlias, run: Run) -> None:
         ("serial", "INCREMENT -2 MINVALUE -500 MAXVALUE -1 START -1 RESTART"),
     ],
 )
-def test_how_it_numbers(
-    schema: SchemaAlias, twin: SchemaAlias, run: Run, column: str, altered: str
-) -> None:
+def test_how_it_numbers(schema: SchemaAlias, twin: SchemaAlias, run: Run, column: str, altered: str) -> None:
     """A sequence counts as before, also one that was altered before Citus knew its table."""
     name = f'"{schema.schema}_late"'
     run("default", "SET citus.enable_schema_based_sharding TO off")
@@ -143,13 +141,11 @@ def test_how_it_numbers(
         options = (
             "seqtypid::regtype::text, seqstart, seqincrement, seqmin, seqmax, seqcache, seqcycle, last_value, is_called"
         )
-        here, there = (
-            (
-                run(db, f"SELECT {options} FROM pg_sequence, {name}.x_id_seq WHERE seqrelid = '{name}.x_id_seq'::regclass"),
-                run(db, f"SELECT * FROM {name}.x ORDER BY n"),
-            )
-            for db in ("default", "shard2")
+        statements = (
+            f"SELECT {options} FROM pg_sequence, {name}.x_id_seq WHERE seqrelid = '{name}.x_id_seq'::regclass",
+            f"SELECT * FROM {name}.x ORDER BY n",
         )
+        here, there = ([run(db, each) for each in statements] for db in ("default", "shard2"))
         assert here == there
     finally:
         for db in ("default", "shard2"):
@@ -165,6 +161,28 @@ def test_long_name_of_a_sequence(schema: SchemaAlias, run: Run) -> None:
         run("default", "SET LOCAL statement_timeout TO '20s'")
         run("default", rebuild_sql(f"{s}.{table}", {"id": Column("integer", True, taken)}))
     assert run("default", f"INSERT INTO {s}.{table} DEFAULT VALUES RETURNING id") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("table", "behind", "word"),
+    [
+        ("UNLOGGED TABLE {s}.x (id serial PRIMARY KEY)", "", "not logged"),
+        ("TABLE {s}.x (id serial PRIMARY KEY, n int)", "CREATE SEQUENCE {s}.numbers OWNED BY {s}.x.n", "sequences"),
+    ],
+)
+def test_refused_of_older_ones(schema: SchemaAlias, run: Run, table: str, behind: str, word: str) -> None:
+    """Nor may what is lost with the table, and was there before Citus knew it, be lost."""
+    s = f'"{schema.schema}_late"'
+    run("default", "SET citus.enable_schema_based_sharding TO off")
+    run("default", f"CREATE SCHEMA {s}")
+    try:
+        for statement in (f"CREATE {table}", behind, f"SELECT citus_schema_distribute('{s}')"):
+            if statement:
+                run("default", statement.format(s=s))
+        with pytest.raises(NotSupportedError, match=word):
+            run("default", rebuild_sql(f"{s}.x", {"id": Column("bigint", True)}))
+    finally:
+        run("default", f"DROP SCHEMA {s} CASCADE")
 
 
 @pytest.mark.parametrize(
