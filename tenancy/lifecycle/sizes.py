@@ -8,6 +8,7 @@ from django.template.defaultfilters import filesizeformat
 
 from django_schemas.citus import asked_everywhere, has_citus
 from django_schemas.identifiers import qualified
+from django_schemas.nodes import homes_on
 from django_schemas.placement import Placement
 
 __all__ = ["Size", "bytes_of", "rows_of", "size_of"]
@@ -105,7 +106,7 @@ def _summed(statement: str, places: Collection[Placement]) -> dict[Placement, in
         with connections[db].cursor() as cursor:
             names = [place.schema for place in places if place.db == db]
             if has_citus(connections[db]):
-                rows = asked_everywhere(cursor, statement, [names])
+                rows = asked_everywhere(cursor, statement, [names], homes_on(db, names).values())
             else:
                 cursor.execute(statement, [names])
                 rows = cursor.fetchall()

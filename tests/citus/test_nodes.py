@@ -15,7 +15,7 @@ from typing import Any
 import psycopg2
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 
 from django_schemas.nodes import Node, homes_on, nodes_of
 from tenancy import lifecycle, tenant_context
@@ -295,6 +295,32 @@ def test_nobody_tells(settle: Settle, workers: list[str], run: Run) -> None:
     assert "say it again" in str(error)
     assert home(acme) == old
     assert move_to_node(acme, new).new == new
+
+
+def test_a_node_that_does_not_answer(settle: Settle, workers: list[str], run: Run) -> None:
+    """Tenants of the others are told of as ever, and which one it is; a move says what is wrong."""
+    acme = settle("Acme nodes")
+    globex = settle("Globex nodes")
+    if home(globex) == home(acme):
+        move_to_node(globex, away(acme, workers))
+    name = connections["default"].settings_dict["NAME"]
+    worker = f"{CITUS_URL.rsplit('@')[0]}@{home(globex)}/postgres"
+    here = "SET citus.enable_ddl_propagation TO off"
+    cluster.asked(worker, f"{here}; ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    try:
+        cluster.asked(worker, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+        connections.close_all()
+        assert home(acme) in tenant_command("show", acme.slug)
+        (found,) = [each for each in databases() if each.alias == "default"]
+        assert [node.address for node in found.nodes if node.size is None] == [home(globex)]
+        with pytest.raises(OperationalError):
+            tenant_command("show", globex.slug)
+        for tenant in (acme, globex):
+            with pytest.raises(MoveFailed, match=name):
+                move_to_node(tenant, away(tenant, workers))
+    finally:
+        cluster.asked(worker, f"{here}; ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert move_to_node(globex, home(acme)).new == home(acme)
 
 
 def test_told_of(settle: Settle, workers: list[str], django_assert_num_queries: Any) -> None:
