@@ -88,7 +88,7 @@ def plan(
         databases: among which databases; those of `TENANCY["DATABASES"]` that weigh more than 0 if empty.
 
     Raises:
-        ConfigError: a database is not one of these, or `by` can't tell the load of a tenant.
+        ConfigError: a database is not one of these, or there is none, or `by` can't tell the load of a tenant.
         MoveRefused: a database does not answer, so nobody knows what it bears.
     """
     wanted = tuple(db for db in conf.databases if not databases or db in databases)
@@ -97,6 +97,8 @@ def plan(
             raise ConfigError(
                 f"{db!r} is none of TENANCY['DATABASES'] that weigh more than 0: {', '.join(conf.databases)}."
             )
+    if not wanted:
+        raise ConfigError("There is nothing to even out: TENANCY['DATABASES'] names none, or all of them weigh 0.")
     for db, reason in silent(wanted).items():
         raise MoveRefused(f"Database {db!r} does not answer, so nobody knows what it bears: {reason}")
     tenants = {tenant.slug: tenant for tenant in _tenants(wanted)}

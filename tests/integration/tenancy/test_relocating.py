@@ -328,6 +328,9 @@ def test_odd_plans(three_and_four: None, weigh: Any, settle: Settle) -> None:
             rebalancing.plan(by)
     with pytest.raises(ConfigError, match="'shard4' is none of"):
         rebalancing.plan(databases=["shard4"])
+    weigh(shard3=0, shard4=0)
+    with pytest.raises(ConfigError, match="all of them weigh 0"):
+        rebalancing.plan()
 
 
 def test_a_plan_that_was_cut_off(three_and_four: None, weigh: Any, settle: Settle) -> None:
