@@ -212,7 +212,7 @@ def few_connections() -> Iterator[CheckMessage]:
         options = databases()[db]
         pool = options.get("OPTIONS", {}).get("pool")
         most = pool.get("max_size") if isinstance(pool, Mapping) else options.get("MAX_CONNECTIONS")
-        if _is_number(most) and most < FEWEST:
+        if isinstance(most, int) and most < FEWEST:
             yield Error(
                 f"A process may have {most!r} connections to database {db!r}, which has the registry.",
                 hint=f"Say {FEWEST} or more: a tenant that is there is locked, fenced and written to over one each.",
