@@ -53,6 +53,7 @@ def write_scale_page(path: Path, facts: Mapping[str, str], report: Report) -> No
         text.COPIES + "\n" + table(*_copies(report)),
         text.LIMITS.format(**values) + "\n" + table(("", "measured", "what to do"), list(_limits(values))),
         text.ADVICE.strip().format(**values) + "\n",
+        text.LOOKING,
         text.POSTGRESQL_18,
         text.REST,
     )

@@ -2,15 +2,16 @@
 
 Who wants one more waits for a place, not without end. A thread between two requests keeps its connection as Django does
 (`CONN_MAX_AGE`), but lets go of the place if another needs it: the connection is closed by that one then, and found
-closed by its owner, who asks `resumed` before using it again. How many there are is never counted up and down: it is
-what those that took a place have open.
+closed by its owner, who asks `resumed` before using it again. So is one that a thread left open as it ended. How many
+there are is never counted up and down: it is what those that took a place have open.
 """
 
 import os
-from threading import Condition
+from itertools import chain
+from threading import Condition, Thread, current_thread
 from time import monotonic
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from .exceptions import TooManyConnections
 from .health import is_sick, is_silent, silence_of, watched
@@ -21,7 +22,7 @@ REQUEST_S = 2.0
 PATIENCE_S = 30.0
 """For how long a place is waited for within a request, and elsewhere."""
 _STEP_S = 0.05
-"""How often who waits looks for connections that ended without a word, as with their thread."""
+"""How often who waits looks for connections, and for threads, that ended without a word."""
 
 
 class Budget:
@@ -29,7 +30,8 @@ class Budget:
 
     def __init__(self, db: str) -> None:
         self._db = db
-        self._holders: WeakSet[Any] = WeakSet()
+        # Each with the thread that has it.
+        self._holders: WeakKeyDictionary[Any, Thread] = WeakKeyDictionary()
         self._resting: WeakSet[Any] = WeakSet()
         self.changed = Condition()
 
@@ -48,24 +50,24 @@ class Budget:
         deadline = monotonic() + (REQUEST_S if watched() else PATIENCE_S)
         taken = []
         with self.changed:
-            self._holders.discard(connection)
+            self._holders.pop(connection, None)
             while self._is_full(most):
-                other = next(filter(_is_open, self._resting), None)
+                other = next(filter(_is_open, chain(self._left(), self._resting)), None)
                 if other is None:
                     self._wait(connection, most, deadline)
                     continue
                 # Its owner finds that it is not resting any more, so from here on it is this thread's alone.
                 self._resting.discard(other)
-                self._holders.discard(other)
+                self._holders.pop(other, None)
                 taken.append(other.connection)
-            self._holders.add(connection)
+            self._holders[connection] = current_thread()
         for raw in taken:
             raw.close()
 
     def give_back(self, connection: Any) -> None:
         """Give a place back, behind closing, or where no connection was had."""
         with self.changed:
-            self._holders.discard(connection)
+            self._holders.pop(connection, None)
             self._resting.discard(connection)
             self.changed.notify()
 
@@ -82,8 +84,23 @@ class Budget:
             self._resting.discard(connection)
             return was_left
 
+    def begin_anew(self) -> None:
+        """Have all places, in a process that was copied. What it has from the other one is not its to close."""
+        for connection in self._resting:
+            connection.resting = False
+        # Whoever held the lock is not in the copy.
+        self._holders, self._resting, self.changed = WeakKeyDictionary(), WeakSet(), Condition()
+
     def _is_full(self, most: int) -> bool:
         return sum(map(_is_open, self._holders)) >= most
+
+    def _left(self) -> list[Any]:
+        """Those that nobody can use any more: their threads ended, and did not close them."""
+        return [
+            connection
+            for connection, thread in self._holders.items()
+            if not thread.is_alive() and not connection.allow_thread_sharing and connection.connection is not None
+        ]
 
     def _wait(self, connection: Any, most: int, deadline: float) -> None:
         if watched() and is_sick(self._db):
@@ -112,9 +129,8 @@ def budget_of(db: str) -> Budget:
 
 
 def _forked() -> None:
-    # Whoever held the lock is not in the copy.
     for budget in _budgets.values():
-        budget.changed = Condition()
+        budget.begin_anew()
 
 
 os.register_at_fork(after_in_child=_forked)

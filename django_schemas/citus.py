@@ -5,7 +5,7 @@ structure asks here; where `DATABASES` does not say `CITUS`, nothing is asked of
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
@@ -42,14 +42,24 @@ _COORDINATOR = """
     SELECT (SELECT groupid FROM pg_catalog.pg_dist_local_group),
            EXISTS (SELECT FROM pg_catalog.pg_dist_node WHERE groupid = 0)
 """
+_EVERYWHERE = """
+    SELECT d.nodename || ':' || d.nodeport, r.success, r.result
+    FROM run_command_on_all_nodes(%s) r JOIN pg_catalog.pg_dist_node d USING (nodeid)
+"""
 _SHARDING = "citus.enable_schema_based_sharding"
 
 _SETTLE = "public.django_schemas_settle"
 """Has the session of a worker, where SET CONSTRAINTS is not heard, check what its transaction put off."""
-_CREATE_SETTLE = f"""
-    CREATE OR REPLACE FUNCTION {_SETTLE}() RETURNS void LANGUAGE plpgsql AS $settle$
-    BEGIN SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; END $settle$
-"""
+# Of several that make it at once, all but the first would fail.
+_CREATE_SETTLE = f"""DO $make$ BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('{_SETTLE}', 0));
+    -- Looked for in the table itself: what to_regprocedure() goes by may be older than the lock.
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc
+        WHERE pronamespace = 'public'::regnamespace AND proname = 'django_schemas_settle') THEN
+        CREATE FUNCTION {_SETTLE}() RETURNS void LANGUAGE plpgsql AS $settle$
+        BEGIN SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; END $settle$;
+    END IF;
+END $make$"""
 
 
 def has_citus(connection: Any) -> bool:
@@ -106,21 +116,27 @@ def refuse_others(connection: Any) -> None:
         _known.add(key)
 
 
-def asked_everywhere(cursor: Any, statement: str, parameters: Sequence[Any]) -> list[Any]:
+def asked_everywhere(cursor: Any, statement: str, parameters: Sequence[Any], needed: Collection[str]) -> list[Any]:
     """The rows that a statement which reads a catalog answers with, on all nodes: what is told here of tables whose
     rows are on a worker is told of empty ones.
 
+    Args:
+        cursor: of the coordinator.
+        statement: without a semicolon.
+        parameters: the statement's.
+        needed: addresses of the nodes without which the answer is none.
+
     Raises:
-        OperationalError: a node did not answer.
+        OperationalError: one of these did not answer.
     """
     composed = cursor.db.ops.compose_sql(statement, parameters)
     each = f"SELECT coalesce(json_agg(to_json(found)), '[]') FROM ({composed}) AS found"
-    cursor.execute("SELECT success, result FROM run_command_on_all_nodes(%s)", [each])
+    cursor.execute(_EVERYWHERE, [each])
     answers = cursor.fetchall()
-    for success, result in answers:
-        if not success:
-            raise OperationalError(f"A node of Citus did not answer: {result}")
-    return [tuple(row.values()) for _, result in answers for row in json.loads(result)]
+    for address, success, result in answers:
+        if not success and address in needed:
+            raise OperationalError(f"Node {address} of Citus did not answer: {result}")
+    return [tuple(row.values()) for _, success, result in answers if success for row in json.loads(result)]
 
 
 def set_on_workers(cursor: Any, settings: Mapping[str, str]) -> None:

@@ -48,9 +48,13 @@ _SCHEMAS_AT_ONCE = 500
 # Whatever order they were applied in.
 _DIGEST = "SELECT {}, count(*), sum(hashtextextended(app || '.' || name, 0)) FROM {}"
 _QUICK_DIGEST = "sum(hashtext(app) # hashtext(name))"
+# OFFSET has it look for the table in each of these schemas, where PostgreSQL would read those of all schemas.
 _WITH_TABLE = """
-    SELECT n.nspname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY(%s) AND c.relname = %s AND c.relkind = 'r'
+    SELECT n.nspname::text FROM pg_catalog.pg_namespace n
+    WHERE n.nspname = ANY(%s) AND EXISTS (
+        SELECT FROM pg_catalog.pg_class c
+        WHERE c.relnamespace = n.oid AND c.relname = %s AND c.relkind = 'r' OFFSET 0
+    )
 """
 
 

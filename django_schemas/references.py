@@ -107,13 +107,14 @@ def share(connection: Any, names: Sequence[str]) -> None:
         connection: to a coordinator of Citus.
         names: of tables, as SQL names them. Those of a distributed schema are left alone.
     """
-    wanted = [table.name for table in _tables(connection, names) if not table.is_shared]
+    wanted = _unshared(connection, names)
     if not wanted:
         return
     # Nothing may wait for a constraint: these tables are about to be made anew.
     connection.check_constraints()
     with _positions_kept(connection, wanted), connection.cursor() as cursor:
-        for name in wanted:
+        # Another may have done so while the lock was waited for.
+        for name in _unshared(connection, wanted):
             cursor.execute("SELECT pg_catalog.create_reference_table(%s::regclass)", [name])
 
 
@@ -153,6 +154,10 @@ def _tables(connection: Any, names: Sequence[str]) -> list[_Table]:
     with connection.cursor() as cursor:
         cursor.execute(_TABLES, [list(names)])
         return [_Table(schema, name, booked, bool(shared)) for schema, name, booked, shared in cursor.fetchall()]
+
+
+def _unshared(connection: Any, names: Sequence[str]) -> list[str]:
+    return [table.name for table in _tables(connection, names) if not table.is_shared]
 
 
 def _homes(db: str) -> set[str | None]:

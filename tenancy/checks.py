@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http.request import validate_host
 from django.utils.module_loading import import_string
 
+from django_schemas.conf import databases
 from django_schemas.environments import databases_of, environments
 from django_schemas.exceptions import ConfigError
 from django_schemas.membership import environments_of
@@ -25,7 +26,10 @@ from .refusals import KINDS
 from .resolvers import load_resolvers
 from .states import Status
 
-__all__ = ["check_tenancy"]
+__all__ = ["FEWEST", "check_tenancy"]
+
+FEWEST = 3
+"""Connections to the registry's database that moving or cloning a tenant takes, if the tenant is there too."""
 
 
 @register("tenancy")
@@ -40,6 +44,7 @@ def check_tenancy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         no_placing,
         odd_provisioning,
         odd_databases,
+        few_connections,
         proxies_not_named,
         odd_proxies,
         odd_refusal_views,
@@ -199,6 +204,20 @@ def odd_numbers() -> Iterator[CheckMessage]:
     for db, weight in weights.items() if isinstance(weights, Mapping) else ():
         if not _is_number(weight) or not isfinite(weight) or weight < 0:
             yield Error(f"TENANCY['DATABASES'][{db!r}] is {weight!r}; it is a number, 0 or more.", id="tenancy.E013")
+
+
+def few_connections() -> Iterator[CheckMessage]:
+    """E041: a process has fewer connections to the registry's database than work on a tenant takes."""
+    for db in databases_of(REGISTRY) if REGISTRY in environments() else ():
+        options = databases()[db]
+        pool = options.get("OPTIONS", {}).get("pool")
+        most = pool.get("max_size") if isinstance(pool, Mapping) else options.get("MAX_CONNECTIONS")
+        if isinstance(most, int) and most < FEWEST:
+            yield Error(
+                f"A process may have {most!r} connections to database {db!r}, which has the registry.",
+                hint=f"Say {FEWEST} or more: a tenant that is there is locked, fenced and written to over one each.",
+                id="tenancy.E041",
+            )
 
 
 def odd_base_domain() -> Iterator[CheckMessage]:

@@ -62,7 +62,7 @@ class DatabaseState:
 
     Attributes:
         alias: what it is called.
-        host: host, port and name.
+        host: host, port and name; "-" if it is not in DATABASES.
         weight: how many new tenants it gets in relation to others; None: it is not in `TENANCY["DATABASES"]`.
         tenants: how many, by status; None if the registry does not answer.
         reachable: whether it answers.
@@ -92,17 +92,18 @@ class DatabaseState:
 
 
 def databases() -> list[DatabaseState]:
-    """How all databases stand: those of `TENANCY["DATABASES"]`, others that host tenants, and the registry's."""
+    """How all databases stand: those of `TENANCY["DATABASES"]`, others that host tenants, the registry's, and whichever
+    else it says that tenants are in.
+    """
     registry = str(router.db_for_write(tenant_model()))
-    aliases = list(dict.fromkeys([*conf.weights, *databases_of(conf.environment), registry]))
+    aliases = dict.fromkeys([*conf.weights, *databases_of(conf.environment), registry])
     away = silent(aliases)
-    answering = [db for db in aliases if db not in away]
-    questions: dict[str | None, Callable[[], Any]] = {db: partial(_Look.at, db) for db in answering}
-    if registry not in away:
-        questions[None] = _registered
-    answers = _ask_all(questions)
-    registered = answers.get(None)
+    registered = None if registry in away else _ask_all({None: _registered})[None]
     known = None if isinstance(registered, Exception) else registered
+    lost = [db for db in known or () if db not in aliases]
+    away |= silent(lost)
+    aliases |= dict.fromkeys(lost)
+    answers = _ask_all({db: partial(_Look.at, db) for db in aliases if db not in away})
     return [_state(db, away.get(db, ""), answers.get(db), known) for db in aliases]
 
 
@@ -126,8 +127,10 @@ def _registered() -> _Registered:
 
 
 def _state(db: str, reason: str, answer: Any, registered: _Registered | None) -> DatabaseState:
-    settings = connections[db].settings_dict
-    host = f"{settings['HOST'] or 'local'}:{settings['PORT'] or 5432}/{settings['NAME']}"
+    host = "-"
+    if db in connections.settings:
+        settings = connections[db].settings_dict
+        host = f"{settings['HOST'] or 'local'}:{settings['PORT'] or 5432}/{settings['NAME']}"
     homes = None if registered is None else registered.get(db, {})
     tenants = None if homes is None else dict(Counter(homes.values()))
     told = DatabaseState(db, host, conf.weights.get(db), tenants, not reason, reason)

@@ -22,6 +22,7 @@ from .exceptions import MoveRefused
 from .lifecycle.move import KIND
 from .lifecycle.sizes import bytes_of, rows_of
 from .models import AbstractTenant
+from .provisioning import reason_of
 from .registry import tenant_model
 from .relocating import Errand, Relocated, relocate
 from .states import Status
@@ -87,7 +88,7 @@ def plan(
         databases: among which databases; those of `TENANCY["DATABASES"]` that weigh more than 0 if empty.
 
     Raises:
-        ConfigError: a database is not one of these, or `by` is nothing that can tell a load.
+        ConfigError: a database is not one of these, or there is none, or `by` can't tell the load of a tenant.
         MoveRefused: a database does not answer, so nobody knows what it bears.
     """
     wanted = tuple(db for db in conf.databases if not databases or db in databases)
@@ -96,6 +97,8 @@ def plan(
             raise ConfigError(
                 f"{db!r} is none of TENANCY['DATABASES'] that weigh more than 0: {', '.join(conf.databases)}."
             )
+    if not wanted:
+        raise ConfigError("There is nothing to even out: TENANCY['DATABASES'] names none, or all of them weigh 0.")
     for db, reason in silent(wanted).items():
         raise MoveRefused(f"Database {db!r} does not answer, so nobody knows what it bears: {reason}")
     tenants = {tenant.slug: tenant for tenant in _tenants(wanted)}
@@ -140,7 +143,7 @@ def _burdens(tenants: Sequence[AbstractTenant], by: By) -> list[Burden]:
         Burden(
             tenant.slug,
             tenant.work["to"] if tenant.work is not None and tenant.work["kind"] == KIND else tenant.db,
-            sizes[tenant.placement] if by == "size" else _sound(tenant, load(tenant)),
+            sizes[tenant.placement] if by == "size" else _sound(tenant, load),
             sizes[tenant.placement],
             fixed=tenant.work is not None,
         )
@@ -165,10 +168,15 @@ def _loading(by: By, tenants: Sequence[AbstractTenant]) -> Callable[[AbstractTen
     return found
 
 
-def _sound(tenant: AbstractTenant, load: Any) -> float:
-    if isinstance(load, bool) or not isinstance(load, int | float | Decimal) or not isfinite(load) or load < 0:
-        raise ConfigError(f"The load of tenant {tenant.slug!r} is {load!r}; it is a number, 0 or more.")
-    return load if isinstance(load, int) else float(load)
+def _sound(tenant: AbstractTenant, load: Callable[[AbstractTenant], Any]) -> float:
+    try:
+        told = load(tenant)
+        sound = isinstance(told, int | float | Decimal) and not isinstance(told, bool) and isfinite(told) and told >= 0
+    except Exception as error:
+        raise ConfigError(f"The load of tenant {tenant.slug!r} can't be told: {reason_of(error)}") from error
+    if not sound:
+        raise ConfigError(f"The load of tenant {tenant.slug!r} is {told!r}; it is a number, 0 or more.")
+    return told if isinstance(told, int) else float(told)
 
 
 def _shares(burdens: Sequence[Burden], weights: Mapping[str, float], moves: Sequence[Transfer]) -> tuple[Share, ...]:

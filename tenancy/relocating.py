@@ -5,6 +5,7 @@ One that can't be moved is told of, and the rest goes on. Where a database does 
 """
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
@@ -134,6 +135,8 @@ def _run(who: str, errand: Errand) -> Iterator[Relocated]:
     try:
         with acting(who):
             done = _to_node(errand.tenant, old, new) if errand.nodes else _to_database(errand.tenant, old, new)
+    except _Purged:
+        return
     except Exception as error:
         for connection in connections.all(initialized_only=True):
             connection.close_if_unusable_or_obsolete()
@@ -143,10 +146,24 @@ def _run(who: str, errand: Errand) -> Iterator[Relocated]:
     yield told(where, "moved", rows=rows, gap_s=gap_s, seconds=monotonic() - begun_s)
 
 
+class _Purged(Exception):
+    """The tenant is gone, so nobody has to move it."""
+
+
+@contextmanager
+def _working_on(tenant: AbstractTenant) -> Iterator[None]:
+    """Keep others from working on a tenant during a block, and read it anew."""
+    with working_on(tenant.slug):
+        try:
+            tenant.refresh_from_db()
+        except type(tenant).DoesNotExist as error:
+            raise _Purged from error
+        yield
+
+
 def _to_database(tenant: AbstractTenant, old: str, new: str) -> _Done:
     """Go on with its move, if one was cut off; then move it, if it is not elsewhere already."""
-    with working_on(tenant.slug):
-        tenant.refresh_from_db()
+    with _working_on(tenant):
         moved = resume_move(tenant) if tenant.work is not None and tenant.work["kind"] == KIND else None
         if tenant.db == old:
             moved = move(tenant, new)
@@ -155,7 +172,6 @@ def _to_database(tenant: AbstractTenant, old: str, new: str) -> _Done:
 
 def _to_node(tenant: AbstractTenant, old: str, new: str) -> _Done:
     """Move it, if it is not on another node already."""
-    with working_on(tenant.slug):
-        tenant.refresh_from_db()
+    with _working_on(tenant):
         home = homes_on(tenant.db, [tenant.schema_name]).get(tenant.schema_name, tenant.db)
         return (move_to_node(tenant, new).new, None, 0.0) if home == old else (home, None, None)

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connections, router
 from django.db.models import Count, Min
 from django.utils import timezone
+from django.utils.connection import ConnectionDoesNotExist
 
 from django_schemas.conf import max_connections, max_schemas
 from django_schemas.environments import databases_of
@@ -60,7 +61,7 @@ class DatabaseStats:
     Attributes:
         tenants: how many, by status; of each status.
         behind: how many of those that are active or suspended lack a migration that this code has.
-        answers: whether the database does.
+        answers: whether the database does; not if tenants are in it, and it is not in DATABASES.
         connections: how many it has, of everybody; None if it does not answer. Of a pooler's, those to the server.
         max_connections: how many its server takes, for all its databases.
         connections_per_process: how many each process may open, `MAX_CONNECTIONS`; None: any number.
@@ -139,7 +140,7 @@ def _of_database(db: str, tenants: Mapping[str, int], behind: int) -> DatabaseSt
             open_there, most_there = cursor.fetchone()
         pool = ready(db) if conf.pool and db in conf.databases else None
         return DatabaseStats(tenants, behind, True, open_there, most_there, *limits, pool, _held(db))
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError, ConnectionDoesNotExist):
         return DatabaseStats(tenants, behind, False, None, None, *limits, None, None)
 
 

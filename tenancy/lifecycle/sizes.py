@@ -8,6 +8,7 @@ from django.template.defaultfilters import filesizeformat
 
 from django_schemas.citus import asked_everywhere, has_citus
 from django_schemas.identifiers import qualified
+from django_schemas.nodes import homes_on
 from django_schemas.placement import Placement
 
 __all__ = ["Size", "bytes_of", "rows_of", "size_of"]
@@ -17,9 +18,18 @@ _RELATIONS = """
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %s AND c.relkind IN ('r', 'm', 'S')
 """
+# pg_class has no index by schema; what depends on one has, so that of many schemas those of a page are looked up alone.
+# A sequence is one page: there are as many as tables, and nobody need look at their files.
 _BYTES = """
-    SELECT n.nspname::text, pg_catalog.sum(pg_catalog.pg_total_relation_size(c.oid))::bigint
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    SELECT n.nspname::text,
+        pg_catalog.sum(
+            CASE WHEN c.relkind = 'S' AND c.relpersistence = 'p' THEN pg_catalog.current_setting('block_size')::bigint
+            ELSE pg_catalog.pg_total_relation_size(c.oid) END
+        )::bigint
+    FROM pg_catalog.pg_namespace n
+        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+            AND d.refobjid = n.oid AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        JOIN pg_catalog.pg_class c ON c.oid = d.objid
     WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'm', 'S')
     GROUP BY n.nspname
 """
@@ -105,7 +115,7 @@ def _summed(statement: str, places: Collection[Placement]) -> dict[Placement, in
         with connections[db].cursor() as cursor:
             names = [place.schema for place in places if place.db == db]
             if has_citus(connections[db]):
-                rows = asked_everywhere(cursor, statement, [names])
+                rows = asked_everywhere(cursor, statement, [names], homes_on(db, names).values())
             else:
                 cursor.execute(statement, [names])
                 rows = cursor.fetchall()

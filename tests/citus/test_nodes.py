@@ -15,7 +15,7 @@ from typing import Any
 import psycopg2
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 
 from django_schemas.nodes import Node, homes_on, nodes_of
 from tenancy import lifecycle, tenant_context
@@ -30,6 +30,7 @@ from tests.apps.garage.models import Car, Owner
 from tests.faults import leave_inherited_connections
 from tests.integration.tenancy.test_move import contents, leave
 
+from . import cluster
 from .cluster import CITUS_URL
 
 Run = Any
@@ -258,6 +259,68 @@ def test_cut_off(settle: Settle, workers: list[str], run: Run, how: signal.Signa
     assert home(acme) == old
     assert move_to_node(acme, new).new == new
     assert contents(acme) == before
+
+
+def test_nobody_tells(settle: Settle, workers: list[str], run: Run) -> None:
+    """If the coordinator is gone midway, it says that it can't know; said again, it goes on."""
+    acme = settle("Acme nodes")
+    old, new = home(acme), away(acme, workers)
+    name = connections["default"].settings_dict["NAME"]
+    raised: list[Exception] = []
+
+    def move() -> None:
+        try:
+            move_to_node(Tenant.objects.get(pk=acme.pk), new)
+        except MoveFailed as error:
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=move)
+    with writing(acme):
+        thread.start()
+        wait_for(lambda: moves_on_server(run) == 1)
+        cluster.asked(CITUS_URL, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        try:
+            run(
+                "default",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND query LIKE 'SELECT citus_schema_move%' AND pid <> pg_backend_pid()",
+            )
+            thread.join(15)
+        finally:
+            cluster.asked(CITUS_URL, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    (error,) = raised
+    assert "does not answer: " in str(error)
+    assert "say it again" in str(error)
+    assert home(acme) == old
+    assert move_to_node(acme, new).new == new
+
+
+def test_a_node_that_does_not_answer(settle: Settle, workers: list[str], run: Run) -> None:
+    """Tenants of the others are told of as ever, and which one it is; a move says what is wrong."""
+    acme = settle("Acme nodes")
+    globex = settle("Globex nodes")
+    if home(globex) == home(acme):
+        move_to_node(globex, away(acme, workers))
+    name = connections["default"].settings_dict["NAME"]
+    worker = f"{CITUS_URL.rsplit('@')[0]}@{home(globex)}/postgres"
+    here = "SET citus.enable_ddl_propagation TO off"
+    cluster.asked(worker, f"{here}; ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    try:
+        cluster.asked(worker, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+        connections.close_all()
+        assert home(acme) in tenant_command("show", acme.slug)
+        (found,) = [each for each in databases() if each.alias == "default"]
+        assert [node.address for node in found.nodes if node.size is None] == [home(globex)]
+        with pytest.raises(OperationalError):
+            tenant_command("show", globex.slug)
+        for tenant in (acme, globex):
+            with pytest.raises(MoveFailed, match="could not be moved"):
+                move_to_node(tenant, away(tenant, workers))
+    finally:
+        cluster.asked(worker, f"{here}; ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert move_to_node(globex, home(acme)).new == home(acme)
 
 
 def test_told_of(settle: Settle, workers: list[str], django_assert_num_queries: Any) -> None:

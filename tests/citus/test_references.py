@@ -1,6 +1,8 @@
 """Shared tables that tenants refer to become reference tables, and no sequence forgets where it stood."""
 
 from collections.abc import Iterator
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -70,6 +72,30 @@ def test_again(shop: str, schema: SchemaAlias, run: Run) -> None:
     assert kinds(run)["plan"] == "reference"
     found = run("default", "SELECT citus_table_type FROM citus_tables WHERE table_name = %s::regclass", [car(schema)])
     assert found == [("schema",)]
+
+
+def test_two_at_once(shop: str, run: Run) -> None:
+    """Who waits for another that shares the same table finds it shared."""
+    before, raised = positions(run), []
+
+    def share_it() -> None:
+        try:
+            with transaction.atomic(using="default"):
+                share(connections["default"], ["shop.plan"])
+        except Exception as error:
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=share_it)
+    with transaction.atomic(using="default"):
+        share(connections["default"], ["shop.plan"])
+        thread.start()
+        sleep(1)
+        assert thread.is_alive()
+    thread.join()
+    assert raised == []
+    assert (kinds(run)["plan"], positions(run)) == ("reference", before)
 
 
 def test_before_the_first_reference(shop: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,16 @@
 """Schemas of tenants are distributed, those that all share are not; what a worker finds wrong is told as usual."""
 
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, connections, transaction
 
-from django_schemas import bind, schema_context
+from django_schemas import bind, citus, schema_context
 from django_schemas.alias import SchemaAlias
-from django_schemas.citus import create_schema, settle
+from django_schemas.citus import create_schema, refuse_others, settle
 from django_schemas.drift import find_drift, mend
 from django_schemas.migrations import flush, migrate
 from tests.apps.garage.models import Car
@@ -90,6 +92,32 @@ def test_settle(schema: SchemaAlias, run: Run) -> None:
         settle(connections["default"], schema.schema)
         run("default", f"ALTER TABLE {name} ADD COLUMN later int")
         transaction.set_rollback(True, using="default")
+
+
+def test_what_settles_is_made_once(committed: None, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several that find that it is missing, one makes it, and the others wait for that one."""
+    monkeypatch.setattr(citus, "_known", set())
+    run("default", "DROP FUNCTION public.django_schemas_settle()")
+    raised: list[Exception] = []
+
+    def look() -> None:
+        try:
+            refuse_others(connections["default"])
+        except Exception as error:
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=look)
+    with transaction.atomic(using="default"):
+        refuse_others(connections["default"])
+        thread.start()
+        sleep(1)
+        assert thread.is_alive()
+    thread.join()
+    assert raised == []
+    everywhere = "SELECT * FROM run_command_on_all_nodes('SELECT to_regprocedure(''public.django_schemas_settle()'')')"
+    assert {answer for _, _, answer in run("default", everywhere)} == {"django_schemas_settle()"}
 
 
 def test_dropped_with_rows_that_wait(committed: None) -> None:

@@ -309,7 +309,7 @@ def test_rights_for_what_was_there(towns: Towns) -> None:
     with pytest.raises(CommandError, match="names no login"):
         call("roles", "--all")
     with with_roles(READABLE=["platform.Plan"]):
-        with pytest.raises(CommandError, match="1 findings are left"):
+        with pytest.raises(CommandError, match="1 finding is left"):
             call("check", early.slug)
         for _ in range(2):
             call("roles", early.slug)

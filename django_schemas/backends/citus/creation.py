@@ -39,19 +39,23 @@ class CitusCreation(DatabaseCreation):
             for node in workers:
                 at_coordinator.execute("SELECT citus_add_node(%s, %s)", node)
 
+    @contextmanager
+    def _nodb_cursor(self) -> Iterator[Any]:
+        with super()._nodb_cursor() as cursor, cursor.db.execute_wrapper(_by_force):
+            yield cursor
+
     def _clone_test_db(self, suffix: str, verbosity: int, keepdb: bool = False) -> None:
         raise NotSupportedError("A database of Citus's can't be copied: run these tests in one process.")
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
-        # By force: the nodes keep connections to each other.
-        drop = f"DROP DATABASE IF EXISTS {self.connection.ops.quote_name(test_database_name)} WITH (FORCE)"
         _, workers = self._nodes()
         self.connection.close()
-        with self._nodb_cursor() as cursor:
-            cursor.execute(drop)
+        super()._destroy_test_db(test_database_name, verbosity)
         for node in workers:
             with self._cursor_at("postgres", *node) as cursor:
-                cursor.execute(drop)
+                cursor.execute(
+                    f"DROP DATABASE IF EXISTS {self.connection.ops.quote_name(test_database_name)} WITH (FORCE)"
+                )
 
     def _nodes(self) -> tuple[_Node, list[_Node]]:
         """The coordinator and the workers, as those call each other that the database of the settings is on."""
@@ -72,3 +76,8 @@ class CitusCreation(DatabaseCreation):
                 yield cursor
         finally:
             connection.close()
+
+
+def _by_force(execute: Any, sql: Any, *others: Any) -> Any:
+    """Drop a database, though nodes keep connections to each other's."""
+    return execute(f"{sql} WITH (FORCE)" if sql.startswith("DROP DATABASE") else sql, *others)

@@ -38,6 +38,8 @@ DECLARE
     home text; own text; fresh text; columns text; written text; read text; kind text; added text; each text;
     before text[]; behind text[]; numbered record; positions jsonb := '{{}}'; sequence text; number int;
 BEGIN
+    -- What others have written is in it then, and nobody writes what would be lost.
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', old);
     SELECT n.nspname, c.relname, 'rebuilt_' || md5(c.relname) INTO home, own, fresh
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = old;
     IF EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = old AND NOT tgisinternal)
@@ -45,9 +47,16 @@ BEGIN
         OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = old)
         OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = old)
         OR EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE old IN (inhrelid, inhparent))
-        OR EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = old AND (relrowsecurity OR relreplident <> 'd')) THEN
+        OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = d.classid AND d.refobjid = old
+              AND d.deptype = 'a' AND d.objid IN (SELECT seqrelid FROM pg_catalog.pg_sequence)
+              AND NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef v JOIN pg_catalog.pg_depend n
+                  ON n.classid = 'pg_catalog.pg_attrdef'::regclass AND n.objid = v.oid
+                  WHERE v.adrelid = old AND v.adnum = d.refobjsubid AND n.refobjid = d.objid))
+        OR EXISTS (SELECT FROM pg_catalog.pg_class
+            WHERE oid = old AND (relrowsecurity OR relreplident <> 'd' OR relpersistence <> 'p')) THEN
         RAISE EXCEPTION 'table % can''t be made anew, since it has triggers, rules, policies, row security, '
-            'partitions, statistics or a replica identity of its own', old
+            'partitions, statistics, a replica identity or sequences of its own, or is not logged', old
             USING ERRCODE = 'feature_not_supported', HINT = 'Drop them in the migration before, and make them behind.';
     END IF;
 
@@ -68,6 +77,9 @@ BEGIN
                        ' (START ' || q.seqstart || ' INCREMENT ' || q.seqincrement || ' CACHE ' || q.seqcache
                        || CASE WHEN q.seqmax NOT IN (32767, 2147483647, 9223372036854775807)
                            THEN ' MAXVALUE ' || q.seqmax ELSE '' END
+                       || CASE WHEN q.seqmin = 1 OR q.seqincrement < 0
+                           AND q.seqmin IN (-32768, -2147483648, -9223372036854775808)
+                           THEN '' ELSE ' MINVALUE ' || q.seqmin END
                        || CASE WHEN q.seqcycle THEN ' CYCLE)' ELSE ')' END)
                     WHEN a.attgenerated <> '' THEN 'GENERATED ALWAYS AS (' || pg_get_expr(d.adbin, d.adrelid) || ') '
                         || CASE a.attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END
@@ -117,6 +129,11 @@ BEGIN
             FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_description d
                 ON d.classoid = 'pg_catalog.pg_constraint'::regclass AND d.objoid = k.oid WHERE k.conrelid = old
             UNION ALL
+            SELECT format('CONSTRAINT %I ON %s', k.conname, k.conrelid::regclass), d.description
+            FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_description d
+                ON d.classoid = 'pg_catalog.pg_constraint'::regclass AND d.objoid = k.oid
+            WHERE k.confrelid = old AND k.conrelid <> old
+            UNION ALL
             SELECT format('INDEX %I.%I', home, c.relname), d.description
             FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
             JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_class'::regclass AND d.objoid = c.oid
@@ -158,6 +175,17 @@ BEGIN
 
     FOREACH each IN ARRAY before LOOP EXECUTE each; END LOOP;
     EXECUTE format('CREATE TABLE %I.%I (%s)', home, fresh, concat_ws(', ', columns, added));
+    -- Citus alters no sequence of a table that it knows.
+    FOR each IN
+        SELECT concat_ws(' ', 'ALTER SEQUENCE', pg_get_serial_sequence(format('%I.%I', home, fresh), a.attname),
+            'START', q.seqstart, 'INCREMENT', q.seqincrement, 'MINVALUE', q.seqmin,
+            CASE WHEN q.seqmax NOT IN (32767, 2147483647, 9223372036854775807) THEN 'MAXVALUE ' || q.seqmax END,
+            'CACHE', q.seqcache, CASE WHEN NOT q.seqcycle THEN 'NO' END, 'CYCLE RESTART')
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence q ON q.seqrelid = d.objid
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = old AND a.attnum = d.refobjsubid
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = d.classid AND d.refobjid = old
+          AND d.deptype = 'a' AND coalesce((changes -> a.attname ->> 'identity')::bool, true)
+    LOOP EXECUTE each; END LOOP;
     -- What is made within a statement Citus leaves where it is.
     IF kind = 'distributed' THEN
         PERFORM create_distributed_table(
@@ -179,7 +207,8 @@ BEGIN
         sequence := numbered.relname; number := 0;
         WHILE to_regclass(format('%I.%I', home, sequence)) IS NOT NULL LOOP
             number := number + 1;
-            sequence := numbered.relname || number;
+            sequence := CASE WHEN octet_length(numbered.relname || number) > 63
+                THEN left(numbered.relname, -length(number::text)) ELSE numbered.relname END || number;
         END LOOP;
         EXECUTE format('ALTER SEQUENCE %s RENAME TO %I',
             pg_get_serial_sequence(format('%I.%I', home, own), numbered.attname), sequence);

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from ...checking import Trouble, find_debris, find_trouble, mend
 from .subcommand import Subcommand
@@ -32,9 +33,13 @@ class Check(Subcommand):
         else:
             for trouble in troubles:
                 self.say(_told(trouble, mended))
-            self.say(f"{len(tenants)} tenants checked, {len(troubles)} findings, {len(troubles) - len(left)} mended.")
+            checked, found = len(tenants), len(troubles)
+            self.say(
+                f"{checked:,} tenant{pluralize(checked)} checked, {found:,} finding{pluralize(found)}, "
+                f"{found - len(left):,} mended."
+            )
         if left:
-            raise CommandError(f"{len(left)} findings are left.")
+            raise CommandError(f"{len(left):,} finding{pluralize(len(left), ' is,s are')} left.")
 
 
 SUBCOMMANDS = (Check,)

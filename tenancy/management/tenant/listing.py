@@ -11,6 +11,7 @@ from django.template.defaultfilters import filesizeformat, pluralize
 from django_schemas.citus import has_citus
 from django_schemas.nodes import homes_on
 
+from ...databases import silent
 from ...events import TenantEvent, last_events
 from ...fleet import behind
 from ...lifecycle.sizes import bytes_of
@@ -90,9 +91,13 @@ class StatusOf(Subcommand):
 
     def handle(self, options: dict[str, Any]) -> None:
         tenants, _ = self.selected_or_all(options)
-        late = {tenant.slug: count for tenant, count in _behind(tenants).items() if count}
+        away = silent({tenant.db for tenant in tenants})
+        answering = [tenant for tenant in tenants if tenant.db not in away]
+        late = {tenant.slug: count for tenant, count in _behind(answering).items() if count}
         if self.for_machines:
-            self.dump([one | {"behind": late.get(one["slug"], 0)} for one in facts_of(tenants)])
+            self.dump(
+                [one | {"behind": None if one["db"] in away else late.get(one["slug"], 0)} for one in facts_of(tenants)]
+            )
             return
         statuses = [str(status) for status in Status if any(tenant.status == status for tenant in tenants)]
         counts = Counter((tenant.db, tenant.status) for tenant in tenants)
@@ -101,6 +106,7 @@ class StatusOf(Subcommand):
             ("DATABASE", *map(str.upper, statuses), "ALL"),
             [(db, *map(str, numbers), str(sum(numbers))) for db, numbers in rows],
         )
+        self._tell("Away", [f"{db}: {reason}" for db, reason in sorted(away.items())])
         self._tell("Behind", [f"{slug}: {count} migration{pluralize(count)}" for slug, count in late.items()])
         self._tell(
             "Under way", [f"{each.slug}: {each.work.get('kind', 'work')}" for each in tenants if each.work is not None]
@@ -156,11 +162,13 @@ SUBCOMMANDS = (List, Show, StatusOf, Events)
 
 
 def _more_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
-    """What the databases say of each tenant: a few queries for each database."""
-    late, events = _behind(tenants), _last_events(tenants)
-    sizes, nodes = bytes_of([tenant.placement for tenant in tenants]), dict(_nodes(tenants))
+    """What the databases say of each tenant, None where one does not answer: a few queries for each database."""
+    away = silent({tenant.db for tenant in tenants})
+    answering = [tenant for tenant in tenants if tenant.db not in away]
+    late, events = _behind(answering), _last_events(tenants)
+    sizes, nodes = bytes_of([tenant.placement for tenant in answering]), dict(_nodes(answering))
     return [
-        {"size": sizes[tenant.placement], "behind": late.get(tenant), "last_event": events.get(str(tenant.pk))}
+        {"size": sizes.get(tenant.placement), "behind": late.get(tenant), "last_event": events.get(str(tenant.pk))}
         | ({"node": nodes[tenant.pk]} if tenant.pk in nodes else {})
         for tenant in tenants
     ]

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.template.defaultfilters import filesizeformat
+from django.template.defaultfilters import filesizeformat, pluralize
 
 from django_schemas.exceptions import ConfigError
 from django_schemas.nodes import homes_on
@@ -65,7 +65,7 @@ class _Relocating(Subcommand):
             self.dump([_document(outcome) for outcome in sorted(outcomes, key=lambda each: each.slug)])
         elif outcomes:
             told = ", ".join(f"{counts[state]:,} {word}" for state, word in _WORDS.items() if counts[state])
-            self.say(f"{len(outcomes):,} tenants: {told}; {perf_counter() - begun_s:.1f} s")
+            self.say(f"{len(outcomes):,} tenant{pluralize(len(outcomes))}: {told}; {perf_counter() - begun_s:.1f} s")
         not_done = sorted(outcome.slug for outcome in outcomes if outcome.error)
         if not_done:
             more = f" and {len(not_done) - _FEW:,} more" if not_done[_FEW:] else ""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.template.defaultfilters import pluralize
 
 from ... import lifecycle
 from ...models import AbstractTenant
@@ -105,7 +106,7 @@ class Purge(Subcommand):
             for tenant in tenants:
                 left = ", ".join(map(str, lifecycle.leftovers(tenant))) or "nothing"
                 self.confirm([tenant], options, f"DROPPED is what moves left: {left}. It itself stays.")
-            self.each(tenants, lambda tenant: f"{len(lifecycle.drop_leftovers(tenant))} schemas dropped")
+            self.each(tenants, _drop_leftovers)
             return
         self.confirm(tenants, options, "ALL ITS DATA ARE DROPPED. This can't be undone.")
         self.each(tenants, lifecycle.purge)
@@ -115,6 +116,11 @@ class Purge(Subcommand):
         chosen = super().selected(options)
         due = set(tenant_model()._default_manager.past_grace())
         return [tenant for tenant in chosen if tenant in due] if options["all"] else chosen
+
+
+def _drop_leftovers(tenant: AbstractTenant) -> str:
+    dropped = len(lifecycle.drop_leftovers(tenant))
+    return f"{dropped:,} schema{pluralize(dropped)} dropped"
 
 
 SUBCOMMANDS = (Suspend, Resume, Delete, Restore, Purge)

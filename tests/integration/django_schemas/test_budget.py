@@ -1,5 +1,6 @@
 """The budget of connections: no more than there may be, whoever has them; who waits is served, or told so in time."""
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 from django.db import OperationalError, close_old_connections, connections, transaction
 
 from django_schemas import budget, health
-from django_schemas.budget import budget_of
+from django_schemas.budget import Budget, budget_of
 from django_schemas.conf import max_connections
 from django_schemas.exceptions import SchemasError, TooManyConnections
 from django_schemas.health import LOOK_S, PATIENCE_S, SILENCE_S, attempt, is_sick
@@ -263,6 +264,85 @@ def test_fork() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_threads_that_left_theirs_open() -> None:
+    """A connection that its thread left open is closed for one who needs its place, found by the collector or not."""
+    gc.disable()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            begun = Barrier(2)
+            left = set(pool.map(lambda _: (begun.wait(10), pid())[1], range(2)))
+        assert sessions() == len(left) == 2
+        assert pid() not in left
+        assert sessions() <= 2
+    finally:
+        gc.enable()
+
+
+def test_threads_that_left_theirs_to_others() -> None:
+    """Not if others may use it: it was shared by its thread."""
+    shared = connections[DB].copy()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            shared.inc_thread_sharing()
+            pool.submit(shared.ensure_connection).result()
+        with held(1), pytest.raises(TooManyConnections):
+            pid()
+        assert shared.is_usable()
+    finally:
+        shared.close()
+
+
+def test_what_is_open_without_atomic() -> None:
+    """A transaction that was begun without `atomic()` is not taken either."""
+    connections[DB].set_autocommit(False)
+    kept = pid()
+    connections[DB].pause()  # type: ignore[attr-defined]
+    try:
+        with held(1), ThreadPoolExecutor(1) as pool:
+            with pytest.raises(TooManyConnections):
+                pool.submit(pid).result()
+        assert pid() == kept
+    finally:
+        connections[DB].close()
+
+
+def test_interrupted() -> None:
+    """Who is interrupted as it has just got a place, as by ^C or a task's time limit, leaves it to others."""
+
+    class Interrupted(Budget):
+        def take(self, connection: Any, most: int) -> None:
+            super().take(connection, most)
+            raise KeyboardInterrupt
+
+    cut_off = [connections[DB].copy() for _ in range(2)]
+    with pytest.MonkeyPatch.context() as patch:
+        interrupted = Interrupted(DB)
+        interrupted.__dict__ = budget_of(DB).__dict__
+        patch.setitem(budget._budgets, DB, interrupted)
+        for each in cut_off:
+            with pytest.raises(KeyboardInterrupt):
+                each.ensure_connection()
+    assert pid()
+
+
+def test_a_copy_counts_its_own() -> None:
+    """A process that was copied has all places, and leaves alone what the other one has, which goes on with it."""
+    kept = pid()
+    close_old_connections()
+    with held(1):
+        child = os.fork()
+        if not child:
+            try:
+                with held(2):
+                    pass
+                # As in any Django project it has that one too, and should have closed it before.
+                os._exit(0 if pid() == kept else 1)
+            except BaseException:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert pid() == kept
+
+
 @contextmanager
 def behind_a_gate() -> Iterator[Gate]:
     """Have connections go through a gate during a block."""
@@ -293,17 +373,19 @@ def test_a_sick_database() -> None:
 def test_a_database_that_hangs() -> None:
     """While those who have the connections are not answered nobody waits for one in a request."""
     with behind_a_gate() as gate:
-        begun = Barrier(3)
+        begun, hanging = Barrier(3), Event()
 
         def hold() -> None:
             pid()
             begun.wait(10)
+            hanging.wait(10)
             ask()
             connections.close_all()
 
         with ThreadPoolExecutor(2) as pool:
             holding = [pool.submit(hold) for _ in range(2)]
             gate.hangs = begun.wait(10) >= 0
+            hanging.set()
             first_s, second_s = ask(), ask()
             assert first_s < PATIENCE_S + SILENCE_S + 4 * LOOK_S
             assert second_s < LOOK_S

@@ -74,12 +74,12 @@ def test_words(alone: None) -> None:
     """People are told what, where, and what to do."""
     run(f"DROP INDEX hooli.{INDEX}")
     out = StringIO()
-    with pytest.raises(CommandError, match="1 findings are left"):
+    with pytest.raises(CommandError, match="1 finding is left"):
         call_command("tenant", "check", "hooli", stdout=out)
     assert out.getvalue().splitlines() == [
         f"hooli: missing index django_session.{INDEX}. "
         f"Expected: CREATE INDEX {INDEX} ON django_session USING btree (expire_date) Make it.",
-        "1 tenants checked, 1 findings, 0 mended.",
+        "1 tenant checked, 1 finding, 0 mended.",
     ]
 
 

@@ -13,10 +13,14 @@ from django.core.management import call_command
 from django.db import OperationalError, connections
 
 from django_schemas.health import attempt, is_sick, stop_watching
+from django_schemas.placement import Placement
+from tenancy.admin.listing import ask_each_database
 from tenancy.databases import DatabaseState, databases, silent
 from tenancy.filling import fill
+from tenancy.lifecycle.sizes import bytes_of
 from tenancy.models import Tenant
 from tenancy.placing import fewest_tenants, round_robin, smallest
+from tenancy.stats import stats
 from tests.ports import free_port
 
 from .shards import apart, declared, shards
@@ -36,6 +40,12 @@ def shown() -> dict[str, list[str]]:
     out = StringIO()
     call_command("tenant", "databases", stdout=out)
     return {line.split()[0]: line.split() for line in out.getvalue().splitlines()[1:]}
+
+
+def told(*arguments: str) -> str:
+    out = StringIO()
+    call_command("tenant", *arguments, stdout=out)
+    return out.getvalue()
 
 
 def by_hand(db: str, statement: str) -> None:
@@ -140,6 +150,33 @@ def test_away(tenants: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("known", [True, False], ids=["away", "not in DATABASES"])
+def test_commands_for_all(tenants: Any, known: bool) -> None:
+    """Where a tenant's database is away, or left the settings too early, commands for all tell of the others."""
+    tenant, another = Tenant.objects.filter(db="default", status="active").order_by("pk")[:2]
+    far = {"far": {"HOST": "127.0.0.1", "PORT": free_port()}} if known else {}
+    Tenant.objects.filter(pk=tenant.pk).update(db="far")
+    try:
+        with declared(far):
+            assert (states()["far"].tenants, states()["far"].reachable) == ({"active": 1}, False)
+            assert shown()["far"][1:3] == [states()["far"].host, "away"]
+            assert not stats().databases["far"].answers
+            assert stats().databases["shard2"].answers
+            assert "Away (1):\n  far: " in told("status")
+            for arguments in (
+                ("list", "--long", "--json"),
+                ("status", "--json"),
+                ("show", tenant.slug, another.slug, "--json"),
+            ):
+                found = {each["slug"]: each["behind"] for each in json.loads(told(*arguments))}
+                assert found[tenant.slug] is None
+                assert another.slug in found
+            places = [Placement("far", "x"), another.placement]
+            assert set(ask_each_database(bytes_of, places)) == {another.placement}
+    finally:
+        Tenant.objects.filter(pk=tenant.pk).update(db="default")
+
+
 def test_hangs(tenants: Any) -> None:
     """Two that hang are told as away once their time to connect is over, both in the same time."""
     with apart("far") as one, declared({"near": {**connections["far"].settings_dict}}), one.hang():

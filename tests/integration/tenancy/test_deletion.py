@@ -177,6 +177,20 @@ def test_sizes(hooli: Tenant, umbrella: Tenant) -> None:
     assert size_of(nowhere) == Size(0, 0, 0)
 
 
+def test_sizes_of_whatever_is_there(hooli: Tenant) -> None:
+    """Of sequences, too, and of what was made without logging, or is a view that has rows: what PostgreSQL says."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE UNLOGGED TABLE hooli.quick (id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, note text);"
+            "INSERT INTO hooli.quick (note) SELECT repeat(md5(n::text), 100) FROM generate_series(1, 100) AS n;"
+            "CREATE SEQUENCE hooli.numbers; SELECT nextval('hooli.numbers');"
+            "CREATE MATERIALIZED VIEW hooli.seen AS SELECT * FROM hooli.quick;"
+            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
+            "WHERE relnamespace = 'hooli'::regnamespace AND relkind IN ('r', 'm', 'S')"
+        )
+        assert bytes_of([hooli.placement]) == {hooli.placement: cursor.fetchone()[0]}
+
+
 def test_a_failed_copy_is_restored_as_one(hooli: Tenant) -> None:
     """Of a clone that failed, and was deleted and restored, it is still known whose clone it was to be."""
     work = {"kind": "clone", "source": "x"}

@@ -384,14 +384,20 @@ def test_the_journals_session_ends(fleet: list[Tenant], write: Any, monkeypatch:
     assert (run.counts, run.ended_at is None) == ({"migrated": 4}, False)
 
 
-def test_parallel(fleet: list[Tenant], write: Any) -> None:
+def test_parallel(fleet: list[Tenant], write: Any, tmp_path_factory: Any) -> None:
     """Few tenants are shared out too: none waits behind another while a worker has nothing to do."""
+    begun = tmp_path_factory.mktemp("begun")
     write(
-        _0003_pid="""
-        import os, time
+        _0003_pid=f"""
+        import os, tempfile, time
 
         def add(apps, schema_editor):
-            time.sleep(0.2)
+            # They are taken two at a time: each waits for another worker's.
+            begun, deadline = {str(begun)!r}, time.monotonic() + 30
+            tempfile.mkstemp(dir=begun)
+            number = len(os.listdir(begun))
+            while len(os.listdir(begun)) < number + number % 2 and time.monotonic() < deadline:
+                time.sleep(0.02)
             apps.get_model("crates", "Crate").objects.create(label=str(os.getpid()))
 
         class Migration(migrations.Migration):

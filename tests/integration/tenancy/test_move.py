@@ -251,7 +251,7 @@ def test_command(nomad: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CommandError, match="--yes-really=nomad"):
         call_command("tenant", "purge", "nomad", "--leftovers")
     call_command("tenant", "purge", "nomad", "--leftovers", "--yes-really=nomad")
-    assert capsys.readouterr().out == "nomad: 1 schemas dropped\n"
+    assert capsys.readouterr().out == "nomad: 1 schema dropped\n"
     with pytest.raises(CommandError, match="is not being moved"):
         call_command("tenant", "move", "nomad", "--abort")
     with pytest.raises(CommandError, match="Say where"):

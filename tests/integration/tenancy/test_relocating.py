@@ -198,6 +198,22 @@ def test_who_comes_meanwhile(three_and_four: None, weigh: Any, settle: Settle) -
     assert where([*tenants, coming]) == {"shard4": 3}
 
 
+def test_who_goes_meanwhile(three_and_four: None, weigh: Any, settle: Settle) -> None:
+    """A tenant that is purged while others are moved is nobody's to move; one that is renamed is."""
+    weigh(shard4=1, shard3=0)
+    tenants = settle("shard3", 1)
+    going = Tenant.objects.create(name="shard3 going", db="shard3")
+    tenants += settle("shard3", 1)
+    running = drain("shard3")
+    first = next(running)[0]
+    assert first == tenants[0]
+    lifecycle.delete(going)
+    lifecycle.purge(going)
+    lifecycle.rename(tenants[1], "another-name")
+    assert [(tenant, outcome.error) for tenant, outcome in running] == [(tenants[1], "")]
+    assert where(tenants) == {"shard4": 2}
+
+
 def test_refused(three_and_four: None, weigh: Any, settle: Settle) -> None:
     """A database that new tenants may be placed in is not emptied, nor is one for which there is no other."""
     weigh(shard3=1, shard4=1)
@@ -295,15 +311,26 @@ def nonsense(tenant: Tenant) -> Any:
     return "much"
 
 
+def too_much(tenant: Tenant) -> Any:
+    return 10**400
+
+
+def unable(tenant: Tenant) -> Any:
+    return 1 / 0
+
+
 def test_odd_plans(three_and_four: None, weigh: Any, settle: Settle) -> None:
     """What is no load, or no database that takes part, is told before anything is done."""
     weigh(shard3=1, shard4=0)
     settle("shard3", 1)
-    for by in ("tests.nowhere", "nonsense", nonsense, f"{__name__}.Path.sep"):
+    for by in ("tests.nowhere", "nonsense", nonsense, too_much, unable, f"{__name__}.Path.sep"):
         with pytest.raises(ConfigError):
             rebalancing.plan(by)
     with pytest.raises(ConfigError, match="'shard4' is none of"):
         rebalancing.plan(databases=["shard4"])
+    weigh(shard3=0, shard4=0)
+    with pytest.raises(ConfigError, match="all of them weigh 0"):
+        rebalancing.plan()
 
 
 def test_a_plan_that_was_cut_off(three_and_four: None, weigh: Any, settle: Settle) -> None:

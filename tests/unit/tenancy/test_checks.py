@@ -68,6 +68,16 @@ def test_fault(settings: Any, change: dict[str, Any], id_: str, message: str) ->
     assert message in found[0].msg
 
 
+@pytest.mark.parametrize("key", ["MAX_CONNECTIONS", "OPTIONS"])
+@pytest.mark.parametrize(("most", "ids"), [(2, ["tenancy.E041"]), (3, []), (None, [])])
+def test_few_connections(settings: Any, key: str, most: int | None, ids: list[str]) -> None:
+    """What is worked on takes three to the registry's database, and two elsewhere."""
+    value = most if key == "MAX_CONNECTIONS" else {"pool": {"max_size": most}}
+    default, shard2 = settings.DATABASES["default"], settings.DATABASES["shard2"]
+    settings.DATABASES = {**settings.DATABASES, "default": {**default, key: value}, "shard2": {**shard2, key: value}}
+    assert [each.id for each in check_tenancy(None)] == ids
+
+
 def test_registry_missing(settings: Any) -> None:
     """Without a single-schema environment for it there is no registry."""
     settings.DATABASE_ENVIRONMENTS = {**settings.DATABASE_ENVIRONMENTS, "registry": {}}

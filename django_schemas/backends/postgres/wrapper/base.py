@@ -92,8 +92,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def connect(self) -> None:
         """Connect; a request to a database that is known not to answer is told so at once."""
-        self._take_place()
         try:
+            self._take_place()
             if watched() and is_sick(self.alias):
                 raise self.Database.OperationalError(silence_of(self.alias))
             super().connect()
@@ -133,7 +133,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def pause(self) -> None:
         """Between two requests, tasks or tenants: recycle the connection if that is due, let others have its place."""
         recycling.recycle(self)
-        if self.budget is not None and not self.in_atomic_block:
+        # Off within `atomic()` too.
+        if self.budget is not None and self.autocommit:
             self.resting = True
             self.budget.rest(self)
 
@@ -141,9 +142,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         most = max_connections(self.alias, self.primary)
         if most is not None:
             with self.wrap_database_errors.aside():
-                budget = budget_of(self.alias)
-                budget.take(self, most)
-            self.budget = budget
+                # Before it is taken, so that it is given back if anything fails from here on.
+                self.budget = budget_of(self.alias)
+                self.budget.take(self, most)
 
     def _give_place_back(self) -> None:
         budget, self.budget, self.resting = self.budget, None, False
