@@ -218,6 +218,8 @@ def _hail(db: str) -> None:
     Raises:
         ConnectionError: it does not answer.
     """
+    if db not in connections.settings:
+        raise ConnectionError("it is not in DATABASES")
     try:
         with closing(connect(db)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -62,7 +62,8 @@ def visit(tenants: Iterable[_T], work: Callable[[_T], _R], *, threads: int = 1) 
 def _one_by_one(tenants: Iterable["AbstractTenant"], work: Callable[..., Any]) -> Iterator[_Visit]:
     for tenant in tenants:
         yield _visited(tenant, work)
-        recycle(connections[tenant.db])
+        if tenant.db in connections.settings:
+            recycle(connections[tenant.db])
 
 
 def _visited(tenant: "AbstractTenant", work: Callable[..., Any]) -> _Visit:

@@ -28,6 +28,7 @@ class List(Subcommand):
     """List tenants as a table or as JSON."""
 
     name = "list"
+    anywhere = True
     help = "List tenants; all if none are chosen."
     examples = ("list", "list --status failed", "list --db shard2 --long", "list --json")
     everyone = None
@@ -59,6 +60,7 @@ class Show(Subcommand):
     """Show tenants in full."""
 
     name = "show"
+    anywhere = True
     help = "Show tenants in full."
     examples = ("show acme", "show acme globex --json")
     everyone = None
@@ -82,6 +84,7 @@ class StatusOf(Subcommand):
     """The fleet at a glance."""
 
     name = "status"
+    anywhere = True
     help = "The fleet at a glance: how many of which status where, who is behind, what is under way, what failed."
     examples = ("status", "status --db shard2", "status --json")
     everyone = None
@@ -125,6 +128,7 @@ class Events(Subcommand):
     """The log."""
 
     name = "events"
+    anywhere = True
     help = "The log of what was done to tenants, also to those that are gone; the newest last."
     examples = ("events", "events acme --limit 100", "events --json")
 

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import IO, Any, ClassVar, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.table import Table
@@ -40,6 +41,7 @@ class Subcommand(ABC):
         destructive: whether it asks for each slug to be typed, or takes `--yes-really`.
         json: whether it takes `--json`.
         parallel: whether it takes `--parallel`.
+        anywhere: whether it may be asked of tenants whose database is not in DATABASES.
     """
 
     name: ClassVar[str]
@@ -49,6 +51,7 @@ class Subcommand(ABC):
     destructive: ClassVar[bool] = False
     json: ClassVar[bool] = True
     parallel: ClassVar[bool] = False
+    anywhere: ClassVar[bool] = False
 
     def __init__(self, command: BaseCommand) -> None:
         self.command = command
@@ -100,9 +103,9 @@ class Subcommand(ABC):
         """The tenants that were chosen.
 
         Raises:
-            UsageError: none was chosen, or one that is not there.
+            UsageError: none was chosen, or one that is not there, or whose database is not.
         """
-        return selecting.choose(options, self.everyone)
+        return self._reachable(selecting.choose(options, self.everyone))
 
     def selected_or_all(self, options: dict[str, Any]) -> tuple[list[AbstractTenant], bool]:
         """The tenants that were chosen, all if none were; and whether these are all."""
@@ -114,9 +117,18 @@ class Subcommand(ABC):
         """The tenants with these slugs, in their order.
 
         Raises:
-            UsageError: one is not there.
+            UsageError: one is not there, or its database is not.
         """
-        return selecting.by_slugs(list(slugs))
+        return self._reachable(selecting.by_slugs(list(slugs)))
+
+    def _reachable(self, tenants: list[AbstractTenant]) -> list[AbstractTenant]:
+        lost = {} if self.anywhere else {each.db: each.slug for each in tenants if each.db not in connections.settings}
+        for db, slug in lost.items():
+            raise UsageError(
+                f"Tenant {slug!r} is in database {db!r}, which is not in DATABASES, so nothing was done: put it back. "
+                "`tenant databases` tells how many are there; --db NAME chooses those of another."
+            )
+        return tenants
 
     def confirm(self, tenants: Sequence[AbstractTenant], options: dict[str, Any], consequence: str) -> None:
         """Have each tenant's slug typed, or the number of those that were chosen otherwise; unless `--yes-really` did.

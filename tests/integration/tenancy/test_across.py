@@ -65,6 +65,17 @@ def test_each(hooli: Tenant, vehement: Tenant, umbrella: Tenant) -> None:
 
 
 @rolled_back
+def test_each_without_a_database(hooli: Tenant, vehement: Tenant) -> None:
+    """Nor does one whose database has left the settings."""
+    Tenant.objects.filter(pk=hooli.pk).update(db="nowhere")
+    done = []
+    with pytest.raises(ExceptionGroup, match="1 tenants failed") as failed:
+        done.extend(Tenant.objects.filter(slug__in=("hooli", "vehement")).order_by("slug").each(seen))
+    assert [(tenant.slug, result) for tenant, result in done] == [("vehement", ("vehement", "vehement"))]
+    assert failed.value.exceptions[0].__notes__ == ["In tenant 'hooli'."]
+
+
+@rolled_back
 def test_each_reads_the_tenant_again(hooli: Tenant, vehement: Tenant) -> None:
     """One that was suspended while others had their turn is not visited."""
     visited = []

@@ -9,7 +9,7 @@ from time import monotonic, perf_counter, sleep
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
 
 from django_schemas.health import attempt, is_sick, stop_watching
@@ -171,6 +171,11 @@ def test_commands_for_all(tenants: Any, known: bool) -> None:
                 found = {each["slug"]: each["behind"] for each in json.loads(told(*arguments))}
                 assert found[tenant.slug] is None
                 assert another.slug in found
+            if not known:
+                with pytest.raises(CommandError, match="'far', which is not in DATABASES, so nothing was done"):
+                    told("migrate", another.slug, tenant.slug)
+                with pytest.raises(CommandError, match="put it back"):
+                    told("shell", tenant.slug, "-c", "1")
             places = [Placement("far", "x"), another.placement]
             assert set(ask_each_database(bytes_of, places)) == {another.placement}
     finally:
