@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import local
 from typing import NamedTuple
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from django.db.migrations.state import ProjectState
 
 from .alias import SchemaAlias
@@ -129,7 +129,7 @@ class Survey:
 
 
 def survey(aliases: Sequence[SchemaAlias], points: Sequence[Point] | None, owners: Mapping[Placement, str]) -> Survey:
-    """Find out what schemas have to do.
+    """Find out what schemas have to do. Those in a database that does not answer are refused.
 
     Args:
         aliases: the schemas.
@@ -142,23 +142,42 @@ def survey(aliases: Sequence[SchemaAlias], points: Sequence[Point] | None, owner
         by_place[alias.db, alias.environment][alias.schema] = alias
     found = Survey([], [], [])
     for (db, environment), named in by_place.items():
-        seen = _Seen(db, environment, list(named))
-        for schema, alias in named.items():
-            if refusal := seen.refusal(alias, owners.get(alias.placement)):
-                found.refused.append((alias, refusal))
-                seen.skip(schema)
-        for cohort, schemas in seen.cohorts(None if points is None else tuple(points)):
-            members = [named[schema] for schema in schemas]
-            try:
-                way = cohort.way()
-            except Exception as error:
-                found.refused.extend((alias, error) for alias in members)
-                continue
-            if way:
-                found.todo.append((cohort, members))
-            else:
-                found.current.extend(members)
-        found.refused.extend((named[schema], not_there(named[schema])) for schema in seen.gone)
+        try:
+            there = _survey_of(db, environment, named, points, owners)
+        except (OperationalError, InterfaceError) as error:
+            there = Survey([], [], [(alias, error) for alias in named.values()])
+        found.todo.extend(there.todo)
+        found.current.extend(there.current)
+        found.refused.extend(there.refused)
+    return found
+
+
+def _survey_of(
+    db: str,
+    environment: str,
+    named: Mapping[str, SchemaAlias],
+    points: Sequence[Point] | None,
+    owners: Mapping[Placement, str],
+) -> Survey:
+    """What the schemas of one database, by their names, have to do."""
+    found = Survey([], [], [])
+    seen = _Seen(db, environment, list(named))
+    for schema, alias in named.items():
+        if refusal := seen.refusal(alias, owners.get(alias.placement)):
+            found.refused.append((alias, refusal))
+            seen.skip(schema)
+    for cohort, schemas in seen.cohorts(None if points is None else tuple(points)):
+        members = [named[schema] for schema in schemas]
+        try:
+            way = cohort.way()
+        except Exception as error:
+            found.refused.extend((alias, error) for alias in members)
+            continue
+        if way:
+            found.todo.append((cohort, members))
+        else:
+            found.current.extend(members)
+    found.refused.extend((named[schema], not_there(named[schema])) for schema in seen.gone)
     return found
 
 

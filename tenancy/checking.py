@@ -3,9 +3,11 @@ that is no tenant's. Mends what can be mended without losing anything.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+
+from django.db import InterfaceError, OperationalError
 
 from django_schemas import drift, roles
 from django_schemas.drift import Finding
@@ -34,7 +36,7 @@ class Trouble:
     """Something that is not as it should be.
 
     Attributes:
-        placement: where.
+        placement: where; a database alone, without a schema, if it is that which does not answer.
         finding: what.
         tenant: whose schema it is; None if it is nobody's.
     """
@@ -50,35 +52,49 @@ def find_trouble(tenants: Iterable[AbstractTenant]) -> Iterator[Trouble]:
     for tenant in tenants:
         by_database[tenant.db].append(tenant)
     for db, there in by_database.items():
-        marks = marks_on(db, conf.environment)
-        sound = []
-        for tenant in there:
-            finding = _unfinished(tenant) or _misplaced(tenant, marks.get(tenant.schema_name))
-            if finding is not None:
-                yield Trouble(tenant.placement, finding, tenant)
-            elif tenant.status in _SETTLED:
-                sound.append(tenant)
-        found = drift.find_drift(db, conf.environment, [tenant.schema_name for tenant in sound])
-        without_role = roles.lacking(db, conf.environment, [tenant.schema_name for tenant in sound])
-        for tenant in sound:
-            if tenant.schema_name in without_role:
-                yield Trouble(tenant.placement, _powerless(tenant), tenant)
-            for finding in found[tenant.schema_name]:
-                yield Trouble(tenant.placement, finding, tenant)
+        try:
+            yield from _trouble_in(db, there)
+        except (OperationalError, InterfaceError) as error:
+            yield Trouble(Placement(db, ""), _away(db, error))
+
+
+def _trouble_in(db: str, tenants: Sequence[AbstractTenant]) -> Iterator[Trouble]:
+    marks = marks_on(db, conf.environment)
+    sound = []
+    for tenant in tenants:
+        finding = _unfinished(tenant) or _misplaced(tenant, marks.get(tenant.schema_name))
+        if finding is not None:
+            yield Trouble(tenant.placement, finding, tenant)
+        elif tenant.status in _SETTLED:
+            sound.append(tenant)
+    found = drift.find_drift(db, conf.environment, [tenant.schema_name for tenant in sound])
+    without_role = roles.lacking(db, conf.environment, [tenant.schema_name for tenant in sound])
+    for tenant in sound:
+        if tenant.schema_name in without_role:
+            yield Trouble(tenant.placement, _powerless(tenant), tenant)
+        for finding in found[tenant.schema_name]:
+            yield Trouble(tenant.placement, finding, tenant)
 
 
 def find_debris() -> Iterator[Trouble]:
     """Look for schemas that were made for tenants and are at no tenant's placement."""
     tenants = {str(tenant.pk): tenant for tenant in tenant_model()._default_manager.all()}
     for db in databases_of(conf.environment):
-        for schema, mark in marks_on(db, conf.environment).items():
-            if pooled_id(schema, mark):
-                continue
-            finding = _debris(Placement(db, schema), tenants.get(mark.owner or ""), mark)
-            if finding is not None:
-                yield Trouble(Placement(db, schema), finding, tenants.get(mark.owner or ""))
-        for schema in strays(db):
-            yield Trouble(Placement(db, schema), _stray(schema))
+        try:
+            yield from _debris_in(db, tenants)
+        except (OperationalError, InterfaceError) as error:
+            yield Trouble(Placement(db, ""), _away(db, error))
+
+
+def _debris_in(db: str, tenants: Mapping[str, AbstractTenant]) -> Iterator[Trouble]:
+    for schema, mark in marks_on(db, conf.environment).items():
+        if pooled_id(schema, mark):
+            continue
+        finding = _debris(Placement(db, schema), tenants.get(mark.owner or ""), mark)
+        if finding is not None:
+            yield Trouble(Placement(db, schema), finding, tenants.get(mark.owner or ""))
+    for schema in strays(db):
+        yield Trouble(Placement(db, schema), _stray(schema))
 
 
 def mend(troubles: Sequence[Trouble]) -> Iterator[tuple[Trouble, Exception | None]]:
@@ -132,6 +148,11 @@ def _misplaced(tenant: AbstractTenant, mark: Mark | None) -> Finding | None:
         "It is not there, or was made by somebody else." if mark is None else f"It is another's: {mark}.",
         "Restore it from an export or a backup, or correct the registry.",
     )
+
+
+def _away(db: str, error: Exception) -> Finding:
+    detail = f"It does not answer, so what is there is not checked: {' '.join(str(error).split())}"
+    return Finding("away", f"database {db}", detail, "Check again once it does.")
 
 
 def _powerless(tenant: AbstractTenant) -> Finding:

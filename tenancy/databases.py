@@ -4,7 +4,7 @@ All are asked at the same time, in threads, so one that does not answer keeps no
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,13 +13,15 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from django.contrib.postgres.operations import CreateExtension
-from django.db import Error, connections, router
+from django.db import Error, InterfaceError, OperationalError, connections, router
 from django.db.migrations.loader import MigrationLoader
+from django.utils.connection import ConnectionDoesNotExist
 
 from django_schemas.apart import connect
 from django_schemas.citus import has_citus
 from django_schemas.environments import databases_of
 from django_schemas.nodes import Node, homes_on, nodes_of, sizes_on
+from django_schemas.placement import Placement
 from django_schemas.plans import make_plan, targets_on
 from django_schemas.schemas import schemas_of
 
@@ -27,7 +29,7 @@ from .conf import conf
 from .registry import tenant_model
 from .standing import plan
 
-__all__ = ["ANSWER_S", "DatabaseState", "NodeState", "databases", "silent"]
+__all__ = ["ANSWER_S", "DatabaseState", "NodeState", "ask_each", "databases", "silent"]
 
 ANSWER_S = 10.0
 """How long a database may take to answer, and then to tell what it holds, in seconds; connecting may take two, if
@@ -35,6 +37,7 @@ OPTIONS don't say otherwise.
 """
 
 _K = TypeVar("_K", bound=Hashable)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,31 @@ def silent(dbs: Collection[str]) -> dict[str, str]:
     """Those of some databases that do not answer, each with the reason."""
     answers = _ask_all({db: partial(_hail, db) for db in dbs})
     return {db: _words(answer) for db, answer in answers.items() if isinstance(answer, Exception)}
+
+
+def ask_each(
+    function: Callable[[Collection[Placement]], dict[Placement, _T]],
+    places: Iterable[Placement],
+    away: dict[str, str] | None = None,
+) -> dict[Placement, _T]:
+    """What a function finds out of many places, one database after the other.
+
+    Args:
+        function: is called with the places in one database.
+        places: those in a database that does not answer, or is not in DATABASES, are left out of what is found.
+        away: each such database is put in there, with the reason.
+    """
+    by_db = defaultdict(list)
+    for place in places:
+        by_db[place.db].append(place)
+    found: dict[Placement, _T] = {}
+    for db, group in by_db.items():
+        try:
+            found |= function(group)
+        except (OperationalError, InterfaceError, ConnectionDoesNotExist) as error:
+            if away is not None:
+                away[db] = _words(error)
+    return found
 
 
 _Registered = Mapping[str, Mapping[str, str]]

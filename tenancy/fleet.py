@@ -12,7 +12,7 @@ from threading import get_ident
 from time import monotonic
 from typing import Any
 
-from django.db import router
+from django.db import InterfaceError, OperationalError, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_schemas import drift, fleet
@@ -32,7 +32,7 @@ from .registry import tenant_model
 from .states import Status
 from .work import lock_connection, working_on_each
 
-__all__ = ["behind", "behind_at", "migrate_tenants", "plan_for"]
+__all__ = ["behind_at", "has_schema", "migrate_tenants", "plan_for"]
 
 _WITHOUT_SCHEMA = (Status.PROVISIONING, Status.DELETING, Status.GONE)
 _NOT_MIGRATED = (Status.PROVISIONING, Status.MOVING, Status.DELETING, Status.GONE)
@@ -78,11 +78,9 @@ def plan_for(
     return [*refused, *((ready[outcome.alias.placement], outcome) for outcome in outcomes)]
 
 
-def behind(tenants: Sequence[AbstractTenant]) -> dict[AbstractTenant, list[Key]]:
-    """The migrations that each tenant's schema lacks; tenants that have no schema, or set it aside, are left out."""
-    settled = [tenant for tenant in tenants if tenant.status not in _WITHOUT_SCHEMA]
-    found = behind_at([tenant.placement for tenant in settled])
-    return {tenant: found[tenant.placement] for tenant in settled if tenant.placement in found}
+def has_schema(tenant: AbstractTenant) -> bool:
+    """Whether a tenant has a schema at its placement; there is none yet, or it was set aside, or dropped."""
+    return tenant.status not in _WITHOUT_SCHEMA
 
 
 def behind_at(places: Collection[Placement]) -> dict[Placement, list[Key]]:
@@ -135,7 +133,12 @@ class _Standings:
         self._waiting.clear()
         alike: defaultdict[tuple[tuple[str, str], ...], list[AbstractTenant]] = defaultdict(list)
         for db, tenants in by_db.items():
-            for schema, stands in standing.read(db, list(tenants)).items():
+            try:
+                read = standing.read(db, list(tenants))
+            except (OperationalError, InterfaceError):
+                # It does not answer: what the registry knew of them stays.
+                continue
+            for schema, stands in read.items():
                 if stands and stands != tenants[schema].migrated_to:
                     alike[tuple(stands.items())].append(tenants[schema])
         for items, those in alike.items():

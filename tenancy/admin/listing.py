@@ -1,16 +1,13 @@
 """The columns of the list of tenants that are no columns of the registry: each is asked for once for the whole page."""
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
-from django.db import OperationalError
 from django.http import HttpRequest
-from django.utils.connection import ConnectionDoesNotExist
 
 from django_schemas.placement import Placement
 
+from ..databases import ask_each
 from ..events import last_events
 from ..fleet import behind_at
 from ..lifecycle.deletion import aside
@@ -18,9 +15,7 @@ from ..lifecycle.sizes import bytes_of
 from ..models import AbstractTenant
 from ..states import Status
 
-__all__ = ["TenantChangeList", "ask_each_database", "place_of"]
-
-_T = TypeVar("_T")
+__all__ = ["TenantChangeList", "place_of"]
 
 
 class TenantChangeList(ChangeList):
@@ -31,7 +26,7 @@ class TenantChangeList(ChangeList):
         super().get_results(request)
         tenants: list[Any] = list(self.result_list)
         places = [place_of(tenant) for tenant in tenants]
-        sizes, backlogs = ask_each_database(bytes_of, places), ask_each_database(behind_at, places)
+        sizes, backlogs = ask_each(bytes_of, places), ask_each(behind_at, places)
         events = last_events(tenants)
         for tenant in tenants:
             tenant.size_bytes = sizes.get(place_of(tenant))
@@ -43,19 +38,3 @@ class TenantChangeList(ChangeList):
 def place_of(tenant: AbstractTenant) -> Placement:
     """Where a tenant's schema is; that of a deleted one was set aside."""
     return aside(tenant) if tenant.status == Status.DELETING else tenant.placement
-
-
-def ask_each_database(
-    function: Callable[[Collection[Placement]], dict[Placement, _T]], places: Iterable[Placement]
-) -> dict[Placement, _T]:
-    """What a function finds out of many places. Those in a database that is down, or not in DATABASES, are left out."""
-    by_db = defaultdict(list)
-    for place in places:
-        by_db[place.db].append(place)
-    found: dict[Placement, _T] = {}
-    for group in by_db.values():
-        try:
-            found |= function(group)
-        except (OperationalError, ConnectionDoesNotExist):
-            continue
-    return found

@@ -26,6 +26,7 @@ from django.utils.timesince import timesince
 
 from .. import lifecycle
 from ..conf import conf
+from ..databases import ask_each
 from ..events import TenantEvent, acting
 from ..exceptions import TenancyError
 from ..fleet import behind_at
@@ -36,7 +37,7 @@ from ..provisioning import migrate, postponed
 from ..registry import domain_model, tenant_model
 from ..states import Status
 from .forms import DeleteForm, SuspendForm
-from .listing import TenantChangeList, ask_each_database, place_of
+from .listing import TenantChangeList, place_of
 from .platform import PlatformOnlyMixin
 
 __all__ = ["DomainInline", "TenantAdmin"]
@@ -198,7 +199,7 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
     def behind(self, tenant: Any) -> str:
         """How many migrations the schema has not run; on the tenant's page also which."""
         if not hasattr(tenant, "backlog"):
-            backlog = ask_each_database(behind_at, [place_of(tenant)]).get(place_of(tenant))
+            backlog = ask_each(behind_at, [place_of(tenant)]).get(place_of(tenant))
             return UNKNOWN if backlog is None else ", ".join(map(".".join, backlog)) or "0"
         return UNKNOWN if tenant.backlog is None else str(len(tenant.backlog))
 
@@ -393,7 +394,7 @@ class TenantAdmin(PlatformOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg
 
 def _sizes(tenants: list[AbstractTenant]) -> list[str]:
     places = [place_of(tenant) for tenant in tenants]
-    found = ask_each_database(lambda group: {place: size_of(place) for place in group}, places)
+    found = ask_each(lambda group: {place: size_of(place) for place in group}, places)
     return [str(found.get(place, UNKNOWN)) for place in places]
 
 

@@ -1,5 +1,6 @@
 """`tenant check`: whether schemas are as they should be."""
 
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -25,7 +26,7 @@ class Check(Subcommand):
 
     def handle(self, options: dict[str, Any]) -> None:
         tenants, everyone = self.selected_or_all(options)
-        troubles = [*find_trouble(tenants), *(find_debris() if everyone else ())]
+        troubles = list(dict.fromkeys(chain(find_trouble(tenants), find_debris() if everyone else ())))
         mended = dict(mend(troubles)) if options["fix"] else {}
         left = [trouble for trouble in troubles if mended.get(trouble, trouble) is not None]
         if options["json"]:
@@ -62,7 +63,8 @@ def _facts(trouble: Trouble, mended: Mended) -> dict[str, Any]:
 
 
 def _told(trouble: Trouble, mended: Mended) -> str:
-    finding, whose = trouble.finding, trouble.tenant.slug if trouble.tenant else str(trouble.placement)
+    finding, place = trouble.finding, trouble.placement
+    whose = trouble.tenant.slug if trouble.tenant else str(place) if place.schema else place.db
     error = mended.get(trouble)
     outcome = finding.remedy if trouble not in mended else f"Not mended: {error}" if error else "Mended."
     return f"{whose}: {finding.kind} {finding.subject}. {finding.detail} {outcome}"

@@ -11,9 +11,9 @@ from django.template.defaultfilters import filesizeformat, pluralize
 from django_schemas.citus import has_citus
 from django_schemas.nodes import homes_on
 
-from ...databases import silent
+from ...databases import ask_each, silent
 from ...events import TenantEvent, last_events
-from ...fleet import behind
+from ...fleet import behind_at, has_schema
 from ...lifecycle.sizes import bytes_of
 from ...models import AbstractTenant
 from ...registry import tenant_model
@@ -95,8 +95,7 @@ class StatusOf(Subcommand):
     def handle(self, options: dict[str, Any]) -> None:
         tenants, _ = self.selected_or_all(options)
         away = silent({tenant.db for tenant in tenants})
-        answering = [tenant for tenant in tenants if tenant.db not in away]
-        late = {tenant.slug: count for tenant, count in _behind(answering).items() if count}
+        late = {tenant.slug: count for tenant, count in _behind(tenants, away).items() if count}
         if self.for_machines:
             self.dump(
                 [one | {"behind": None if one["db"] in away else late.get(one["slug"], 0)} for one in facts_of(tenants)]
@@ -169,8 +168,8 @@ def _more_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
     """What the databases say of each tenant, None where one does not answer: a few queries for each database."""
     away = silent({tenant.db for tenant in tenants})
     answering = [tenant for tenant in tenants if tenant.db not in away]
-    late, events = _behind(answering), _last_events(tenants)
-    sizes, nodes = bytes_of([tenant.placement for tenant in answering]), dict(_nodes(answering))
+    sizes, nodes = ask_each(bytes_of, [tenant.placement for tenant in answering]), dict(_nodes(answering))
+    late, events = _behind(answering, away), _last_events(tenants)
     return [
         {"size": sizes.get(tenant.placement), "behind": late.get(tenant), "last_event": events.get(str(tenant.pk))}
         | ({"node": nodes[tenant.pk]} if tenant.pk in nodes else {})
@@ -186,9 +185,15 @@ def _nodes(tenants: Sequence[AbstractTenant]) -> Iterator[tuple[Any, str | None]
         yield from ((tenant.pk, homes.get(tenant.schema_name)) for tenant in there)
 
 
-def _behind(tenants: Sequence[AbstractTenant]) -> dict[AbstractTenant, int]:
-    """How many migrations each is behind, of those that have a schema to speak of."""
-    return {tenant: len(keys) for tenant, keys in behind(tenants).items()}
+def _behind(tenants: Sequence[AbstractTenant], away: dict[str, str]) -> dict[AbstractTenant, int]:
+    """How many migrations each is behind, of those that have a schema to speak of.
+
+    Args:
+        tenants: whose.
+        away: databases that do not answer, which are not asked; others that turn out not to are put in.
+    """
+    settled = {tenant.placement: tenant for tenant in tenants if has_schema(tenant) and tenant.db not in away}
+    return {settled[place]: len(keys) for place, keys in ask_each(behind_at, settled, away).items()}
 
 
 def _last_events(tenants: Sequence[AbstractTenant]) -> dict[str, str]:

@@ -14,8 +14,8 @@ from django.db import OperationalError, connections
 
 from django_schemas.health import attempt, is_sick, stop_watching
 from django_schemas.placement import Placement
-from tenancy.admin.listing import ask_each_database
-from tenancy.databases import DatabaseState, databases, silent
+from tenancy.checking import find_debris
+from tenancy.databases import DatabaseState, ask_each, databases, silent
 from tenancy.filling import fill
 from tenancy.lifecycle.sizes import bytes_of
 from tenancy.models import Tenant
@@ -150,6 +150,34 @@ def test_away(tenants: Any) -> None:
 
 
 @pytest.mark.slow
+def failed(*arguments: str) -> tuple[str, str]:
+    """What a command said that could not be done for all, and why."""
+    out = StringIO()
+    with pytest.raises(CommandError) as error:
+        call_command("tenant", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue(), str(error.value)
+
+
+def test_others_are_worked_on(tenants: Any) -> None:
+    """Where a database is away, tenants of others are migrated and checked, and its own are named."""
+    tenant, another = Tenant.objects.filter(db="default", status="active").order_by("pk")[:2]
+    slugs = (tenant.slug, another.slug)
+    Tenant.objects.filter(pk=tenant.pk).update(db="far")
+    try:
+        with declared({"far": {"HOST": "127.0.0.1", "PORT": free_port()}}):
+            for more in ((), ("--parallel", "2"), ("--plan",)):
+                text, why = failed("migrate", *slugs, *more, "--json")
+                became = {each["slug"]: each["state"] for each in json.loads(text)}
+                assert became == {tenant.slug: "failed", another.slug: "current"}
+                assert why in (f"Not done for {tenant.slug}.", f"Can't be done for {tenant.slug}.")
+            text, why = failed("check", *slugs)
+            assert text.startswith("far: away database far. It does not answer, so what is there is not checked: ")
+            assert why == "1 finding is left."
+            assert Placement("far", "") in {each.placement for each in find_debris() if each.finding.kind == "away"}
+    finally:
+        Tenant.objects.filter(pk=tenant.pk).update(db="default")
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["away", "not in DATABASES"])
 def test_commands_for_all(tenants: Any, known: bool) -> None:
     """Where a tenant's database is away, or left the settings too early, commands for all tell of the others."""
@@ -177,7 +205,7 @@ def test_commands_for_all(tenants: Any, known: bool) -> None:
                 with pytest.raises(CommandError, match="put it back"):
                     told("shell", tenant.slug, "-c", "1")
             places = [Placement("far", "x"), another.placement]
-            assert set(ask_each_database(bytes_of, places)) == {another.placement}
+            assert set(ask_each(bytes_of, places)) == {another.placement}
     finally:
         Tenant.objects.filter(pk=tenant.pk).update(db="default")
 
