@@ -48,7 +48,7 @@ NOT_THERE = {
     "test_rows.py::test_foreign_keys_are_checked": "a worker is not told of session_replication_role",
     "test_rows.py::test_a_lost_source_is_an_error": "the session is looked for on the other server",
     "test_rows.py::test_behind_a_pooler": "the pooler leads to the development PostgreSQL",
-    "test_deletion.py::test_sizes_of_whatever_is_there": "the coordinator's own functions know no size of a worker's table",
+    "test_deletion.py::test_sizes_of_whatever_is_there": "it asks PostgreSQL, and the tables are on a worker",
     "test_move.py::test_tables_that_refer_to_others": "by hand, nothing makes a reference table of what is referred to",
 }
 """What can't be run there, by the end of its name, and why."""

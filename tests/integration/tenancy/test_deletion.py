@@ -185,6 +185,8 @@ def test_sizes_of_whatever_is_there(hooli: Tenant) -> None:
             "INSERT INTO hooli.quick (note) SELECT repeat(md5(n::text), 100) FROM generate_series(1, 100) AS n;"
             "CREATE SEQUENCE hooli.numbers; SELECT nextval('hooli.numbers');"
             "CREATE MATERIALIZED VIEW hooli.seen AS SELECT * FROM hooli.quick;"
+        )
+        cursor.execute(
             "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
             "WHERE relnamespace = 'hooli'::regnamespace AND relkind IN ('r', 'm', 'S')"
         )
