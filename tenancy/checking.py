@@ -17,6 +17,7 @@ from django_schemas.placement import Placement
 from django_schemas.schemas import Mark, drop_schema, marks_on
 
 from .conf import conf
+from .databases import in_one_line
 from .exceptions import TenantBusy
 from .filling import strays
 from .models import AbstractTenant
@@ -52,10 +53,7 @@ def find_trouble(tenants: Iterable[AbstractTenant]) -> Iterator[Trouble]:
     for tenant in tenants:
         by_database[tenant.db].append(tenant)
     for db, there in by_database.items():
-        try:
-            yield from _trouble_in(db, there)
-        except (OperationalError, InterfaceError) as error:
-            yield Trouble(Placement(db, ""), _away(db, error))
+        yield from _if_it_answers(db, _trouble_in(db, there))
 
 
 def _trouble_in(db: str, tenants: Sequence[AbstractTenant]) -> Iterator[Trouble]:
@@ -80,10 +78,7 @@ def find_debris() -> Iterator[Trouble]:
     """Look for schemas that were made for tenants and are at no tenant's placement."""
     tenants = {str(tenant.pk): tenant for tenant in tenant_model()._default_manager.all()}
     for db in databases_of(conf.environment):
-        try:
-            yield from _debris_in(db, tenants)
-        except (OperationalError, InterfaceError) as error:
-            yield Trouble(Placement(db, ""), _away(db, error))
+        yield from _if_it_answers(db, _debris_in(db, tenants))
 
 
 def _debris_in(db: str, tenants: Mapping[str, AbstractTenant]) -> Iterator[Trouble]:
@@ -95,6 +90,14 @@ def _debris_in(db: str, tenants: Mapping[str, AbstractTenant]) -> Iterator[Troub
             yield Trouble(Placement(db, schema), finding, tenants.get(mark.owner or ""))
     for schema in strays(db):
         yield Trouble(Placement(db, schema), _stray(schema))
+
+
+def _if_it_answers(db: str, found: Iterator[Trouble]) -> Iterator[Trouble]:
+    """What is found in a database, and that it does not answer if that ends the looking."""
+    try:
+        yield from found
+    except (OperationalError, InterfaceError) as error:
+        yield Trouble(Placement(db, ""), _away(db, error))
 
 
 def mend(troubles: Sequence[Trouble]) -> Iterator[tuple[Trouble, Exception | None]]:
@@ -151,7 +154,7 @@ def _misplaced(tenant: AbstractTenant, mark: Mark | None) -> Finding | None:
 
 
 def _away(db: str, error: Exception) -> Finding:
-    detail = f"It does not answer, so what is there is not checked: {' '.join(str(error).split())}"
+    detail = f"It does not answer, so what is there is not checked: {in_one_line(error)}"
     return Finding("away", f"database {db}", detail, "Check again once it does.")
 
 

@@ -29,7 +29,7 @@ from .conf import conf
 from .registry import tenant_model
 from .standing import plan
 
-__all__ = ["ANSWER_S", "DatabaseState", "NodeState", "ask_each", "databases", "silent"]
+__all__ = ["ANSWER_S", "DatabaseState", "NodeState", "ask_each", "databases", "in_one_line", "silent"]
 
 ANSWER_S = 10.0
 """How long a database may take to answer, and then to tell what it holds, in seconds; connecting may take two, if
@@ -113,7 +113,7 @@ def databases() -> list[DatabaseState]:
 def silent(dbs: Collection[str]) -> dict[str, str]:
     """Those of some databases that do not answer, each with the reason."""
     answers = _ask_all({db: partial(_hail, db) for db in dbs})
-    return {db: _words(answer) for db, answer in answers.items() if isinstance(answer, Exception)}
+    return {db: in_one_line(answer) for db, answer in answers.items() if isinstance(answer, Exception)}
 
 
 def ask_each(
@@ -137,7 +137,7 @@ def ask_each(
             found |= function(group)
         except (OperationalError, InterfaceError, ConnectionDoesNotExist) as error:
             if away is not None:
-                away[db] = _words(error)
+                away[db] = in_one_line(error)
     return found
 
 
@@ -165,7 +165,7 @@ def _state(db: str, reason: str, answer: Any, registered: _Registered | None) ->
     if reason:
         return told
     if isinstance(answer, Exception):
-        return replace(told, missing=(_words(answer),))
+        return replace(told, missing=(in_one_line(answer),))
     others = None if homes is None else len(set(answer.schemas) - set(homes))
     return replace(told, size=answer.size, others=others, missing=answer.missing, nodes=tuple(answer.nodes(homes)))
 
@@ -252,7 +252,7 @@ def _hail(db: str) -> None:
         with closing(connect(db)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Exception as error:  # The driver's own, whichever it is.
-        raise ConnectionError(_words(error)) from error
+        raise ConnectionError(in_one_line(error)) from error
 
 
 def _ask_all(questions: Mapping[_K, Callable[[], Any]]) -> dict[_K, Any]:
@@ -281,7 +281,8 @@ def _ask_all(questions: Mapping[_K, Callable[[], Any]]) -> dict[_K, Any]:
     return found
 
 
-def _words(error: Exception) -> str:
+def in_one_line(error: Exception) -> str:
+    """What an error says; a driver's may be of several lines."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from io import StringIO
 from pathlib import Path
@@ -28,6 +29,7 @@ from tenancy.models import PooledSchema, Tenant, TenantEvent
 from tenancy.node_draining import drain_node
 from tests.apps.garage.models import Car, Owner
 from tests.faults import leave_inherited_connections
+from tests.integration.django_schemas.test_migrator import in_thread
 from tests.integration.tenancy.test_move import contents, leave
 
 from . import cluster
@@ -207,37 +209,26 @@ def test_who_comes_between(settle: Settle, workers: list[str], run: Run, monkeyp
     name = f'"{acme.schema_name}".garage_owner'
     run("default", f"INSERT INTO {name} (name, witness) SELECT 'x', '' FROM generate_series(1, 100000)")
     monkeypatch.setattr(node_move, "_LOCK_S", 2)
-    raised: list[Exception] = []
+    with ThreadPoolExecutor(1) as pool:
+        moving = in_thread(pool, lambda: move_to_node(Tenant.objects.get(pk=acme.pk), new))
+        worker = f"{CITUS_URL.rsplit('@')[0]}@{new}/{connections['default'].settings_dict['NAME']}"
+        with closing(psycopg2.connect(worker)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
 
-    def move() -> None:
-        try:
-            move_to_node(Tenant.objects.get(pk=acme.pk), new)
-        except MoveFailed as error:
-            raised.append(error)
-        finally:
-            connections.close_all()
+            def copied() -> bool:
+                cursor.execute("SELECT count(*) FROM pg_subscription")
+                return cursor.fetchone() != (0,)
 
-    thread = Thread(target=move)
-    thread.start()
-    worker = f"{CITUS_URL.rsplit('@')[0]}@{new}/{connections['default'].settings_dict['NAME']}"
-    with closing(psycopg2.connect(worker)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-
-        def copied() -> bool:
-            cursor.execute("SELECT count(*) FROM pg_subscription")
-            return cursor.fetchone() != (0,)
-
-        wait_for(copied, 60)
-    longest_s = 0.0
-    with writing(acme):
-        while thread.is_alive():
-            begun_s = monotonic()
-            run("default", f"INSERT INTO {name} (name, witness) VALUES ('y', '')")
-            longest_s = max(longest_s, monotonic() - begun_s)
-            sleep(0.1)
-    thread.join()
-    (error,) = raised
-    assert "lock timeout" in str(error)
+            wait_for(copied, 60)
+        longest_s = 0.0
+        with writing(acme):
+            while not moving.done():
+                begun_s = monotonic()
+                run("default", f"INSERT INTO {name} (name, witness) VALUES ('y', '')")
+                longest_s = max(longest_s, monotonic() - begun_s)
+                sleep(0.1)
+    with pytest.raises(MoveFailed, match="lock timeout"):
+        moving.result()
     assert 0.5 < longest_s < 4
     assert home(acme) == old
 
@@ -266,19 +257,8 @@ def test_nobody_tells(settle: Settle, workers: list[str], run: Run) -> None:
     acme = settle("Acme nodes")
     old, new = home(acme), away(acme, workers)
     name = connections["default"].settings_dict["NAME"]
-    raised: list[Exception] = []
-
-    def move() -> None:
-        try:
-            move_to_node(Tenant.objects.get(pk=acme.pk), new)
-        except MoveFailed as error:
-            raised.append(error)
-        finally:
-            connections.close_all()
-
-    thread = Thread(target=move)
-    with writing(acme):
-        thread.start()
+    with ThreadPoolExecutor(1) as pool, writing(acme):
+        moving = in_thread(pool, lambda: move_to_node(Tenant.objects.get(pk=acme.pk), new))
         wait_for(lambda: moves_on_server(run) == 1)
         cluster.asked(CITUS_URL, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         try:
@@ -287,10 +267,11 @@ def test_nobody_tells(settle: Settle, workers: list[str], run: Run) -> None:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
                 "AND query LIKE 'SELECT citus_schema_move%' AND pid <> pg_backend_pid()",
             )
-            thread.join(15)
+            wait([moving], 15)
         finally:
             cluster.asked(CITUS_URL, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    (error,) = raised
+    error = moving.exception()
+    assert isinstance(error, MoveFailed)
     assert "does not answer: " in str(error)
     assert "say it again" in str(error)
     assert home(acme) == old
@@ -355,7 +336,7 @@ def test_drained(settle: Settle, workers: list[str], closed: Any, processes: int
     told = tenant_command("drain", "--node", node, "--dry-run")
     assert f"{tenants[0].slug}: could go to {other}" in told
     outcomes = {tenant.slug: outcome for tenant, outcome in drain_node(node, "default", processes)}
-    assert {each.state for each in outcomes.values()} == {"moved"}
+    assert {each.state for each in outcomes.values()} == {"moved"}, "\n".join(each.error for each in outcomes.values())
     assert {home(tenant) for tenant in tenants} == {other}
     assert home(settle("Later nodes")) == other
     assert f"No tenant is on {node}" in tenant_command("drain", "--node", node, "--db", "default")

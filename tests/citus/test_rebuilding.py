@@ -1,6 +1,6 @@
 """A table that is made anew is what ALTER TABLE would have left: compared with PostgreSQL, statement by statement."""
 
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from typing import Any
 
@@ -12,6 +12,7 @@ from django_schemas.alias import SchemaAlias
 from django_schemas.backends.citus.rebuilding import Column, rebuild_sql
 from django_schemas.big_ints import widen_integers
 from django_schemas.catalog import read_catalogs
+from tests.integration.django_schemas.test_migrator import in_thread
 
 Run = Any
 
@@ -98,15 +99,14 @@ def test_what_others_write_meanwhile(schema: SchemaAlias, run: Run) -> None:
     def rebuild() -> None:
         with transaction.atomic(using="default"):
             run("default", rebuild_sql(table, {"id": Column("bigint", True)}))
-        connections.close_all()
 
-    thread = Thread(target=rebuild)
-    with transaction.atomic(using="default"):
-        run("default", f"INSERT INTO {table} DEFAULT VALUES")
-        thread.start()
-        sleep(1)
-        assert thread.is_alive()
-    thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(using="default"):
+            run("default", f"INSERT INTO {table} DEFAULT VALUES")
+            rebuilding = in_thread(pool, rebuild)
+            sleep(1)
+            assert not rebuilding.done()
+        assert rebuilding.exception() is None
     assert run("default", f"SELECT id FROM {table}") == [(1,)]
     assert run("default", f"INSERT INTO {table} DEFAULT VALUES RETURNING id") == [(2,)]
 

@@ -1,7 +1,7 @@
 """Shared tables that tenants refer to become reference tables, and no sequence forgets where it stood."""
 
 from collections.abc import Iterator
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from typing import Any
 
@@ -14,6 +14,7 @@ from django_schemas.references import referring, share, share_referenced
 from django_schemas.schemas import drop_schema, make_schema
 from django_schemas.target import Target, target_is
 from tests.apps.garage.models import Owner
+from tests.integration.django_schemas.test_migrator import in_thread
 
 Run = Any
 
@@ -76,25 +77,19 @@ def test_again(shop: str, schema: SchemaAlias, run: Run) -> None:
 
 def test_two_at_once(shop: str, run: Run) -> None:
     """Who waits for another that shares the same table finds it shared."""
-    before, raised = positions(run), []
+    before = positions(run)
 
     def share_it() -> None:
-        try:
-            with transaction.atomic(using="default"):
-                share(connections["default"], ["shop.plan"])
-        except Exception as error:
-            raised.append(error)
-        finally:
-            connections.close_all()
+        with transaction.atomic(using="default"):
+            share(connections["default"], ["shop.plan"])
 
-    thread = Thread(target=share_it)
-    with transaction.atomic(using="default"):
-        share(connections["default"], ["shop.plan"])
-        thread.start()
-        sleep(1)
-        assert thread.is_alive()
-    thread.join()
-    assert raised == []
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(using="default"):
+            share(connections["default"], ["shop.plan"])
+            sharing = in_thread(pool, share_it)
+            sleep(1)
+            assert not sharing.done()
+        assert sharing.exception() is None
     assert (kinds(run)["plan"], positions(run)) == ("reference", before)
 
 

@@ -1,6 +1,6 @@
 """Schemas of tenants are distributed, those that all share are not; what a worker finds wrong is told as usual."""
 
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from typing import Any
 
@@ -14,6 +14,7 @@ from django_schemas.citus import create_schema, refuse_others, settle
 from django_schemas.drift import find_drift, mend
 from django_schemas.migrations import flush, migrate
 from tests.apps.garage.models import Car
+from tests.integration.django_schemas.test_migrator import in_thread
 
 Run = Any
 _SHARDING = "citus.enable_schema_based_sharding"
@@ -98,24 +99,13 @@ def test_what_settles_is_made_once(committed: None, run: Run, monkeypatch: pytes
     """Of several that find that it is missing, one makes it, and the others wait for that one."""
     monkeypatch.setattr(citus, "_known", set())
     run("default", "DROP FUNCTION public.django_schemas_settle()")
-    raised: list[Exception] = []
-
-    def look() -> None:
-        try:
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(using="default"):
             refuse_others(connections["default"])
-        except Exception as error:
-            raised.append(error)
-        finally:
-            connections.close_all()
-
-    thread = Thread(target=look)
-    with transaction.atomic(using="default"):
-        refuse_others(connections["default"])
-        thread.start()
-        sleep(1)
-        assert thread.is_alive()
-    thread.join()
-    assert raised == []
+            looking = in_thread(pool, lambda: refuse_others(connections["default"]))
+            sleep(1)
+            assert not looking.done()
+        assert looking.exception() is None
     everywhere = "SELECT * FROM run_command_on_all_nodes('SELECT to_regprocedure(''public.django_schemas_settle()'')')"
     assert {answer for _, _, answer in run("default", everywhere)} == {"django_schemas_settle()"}
 

@@ -169,7 +169,7 @@ def _more_of(tenants: Sequence[AbstractTenant]) -> list[dict[str, Any]]:
     away = silent({tenant.db for tenant in tenants})
     answering = [tenant for tenant in tenants if tenant.db not in away]
     sizes, nodes = ask_each(bytes_of, [tenant.placement for tenant in answering]), dict(_nodes(answering))
-    late, events = _behind(answering, away), _last_events(tenants)
+    late, events = _behind(tenants, away), _last_events(tenants)
     return [
         {"size": sizes.get(tenant.placement), "behind": late.get(tenant), "last_event": events.get(str(tenant.pk))}
         | ({"node": nodes[tenant.pk]} if tenant.pk in nodes else {})

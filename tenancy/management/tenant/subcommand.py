@@ -105,7 +105,7 @@ class Subcommand(ABC):
         Raises:
             UsageError: none was chosen, or one that is not there, or whose database is not.
         """
-        return self._reachable(selecting.choose(options, self.everyone))
+        return self._in_settings(selecting.choose(options, self.everyone))
 
     def selected_or_all(self, options: dict[str, Any]) -> tuple[list[AbstractTenant], bool]:
         """The tenants that were chosen, all if none were; and whether these are all."""
@@ -119,14 +119,14 @@ class Subcommand(ABC):
         Raises:
             UsageError: one is not there, or its database is not.
         """
-        return self._reachable(selecting.by_slugs(list(slugs)))
+        return self._in_settings(selecting.by_slugs(list(slugs)))
 
-    def _reachable(self, tenants: list[AbstractTenant]) -> list[AbstractTenant]:
-        lost = {} if self.anywhere else {each.db: each.slug for each in tenants if each.db not in connections.settings}
-        for db, slug in lost.items():
+    def _in_settings(self, tenants: list[AbstractTenant]) -> list[AbstractTenant]:
+        lost = next((tenant for tenant in tenants if tenant.db not in connections.settings), None)
+        if lost is not None and not self.anywhere:
             raise UsageError(
-                f"Tenant {slug!r} is in database {db!r}, which is not in DATABASES, so nothing was done: put it back. "
-                "`tenant databases` tells how many are there; --db NAME chooses those of another."
+                f"Tenant {lost.slug!r} is in database {lost.db!r}, which is not in DATABASES, so nothing was done: "
+                "put it back. `tenant databases` tells how many are there; --db NAME chooses those of another."
             )
         return tenants
 
